@@ -1,0 +1,1 @@
+//! One trait for every threading model: spawn, join, scope and block_on over pools, threads and M:N executors.

@@ -1,0 +1,1 @@
+//! One loom model a protocol, each with a twin that must fail.

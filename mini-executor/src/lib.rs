@@ -1,0 +1,1 @@
+//! An M:N async executor over any ground that can make threads.

@@ -1,0 +1,1 @@
+//! The classic thread pool: mpsc and a Mutex, made fit for production.

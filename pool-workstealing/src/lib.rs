@@ -1,0 +1,1 @@
+//! A work-stealing thread pool: fork-join, scopes and spawned jobs.

@@ -1,0 +1,2 @@
+//! The project commands: compare, test, loom, kernel.
+fn main() {}
