@@ -1,0 +1,21 @@
+//! Links the programs as static ELF files at 0x401000, without start files or libc.
+
+fn main() {
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let script = format!("{root}/user.ld");
+    for arg in [
+        "-nostartfiles",
+        "-nostdlib",
+        "-static",
+        "-no-pie",
+        "-Wl,--build-id=none",
+        "-Wl,-z,norelro",
+        "-Wl,--no-eh-frame-hdr",
+        "-Wl,-z,max-page-size=4096",
+        &format!("-T{script}"),
+    ] {
+        println!("cargo:rustc-link-arg-bins={arg}");
+    }
+    println!("cargo:rerun-if-changed={script}");
+    println!("cargo:rerun-if-changed=build.rs");
+}
