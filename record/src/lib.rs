@@ -1,1 +1,32 @@
 //! The one schema for every figure this project writes, and its terminal table.
+//!
+//! A [`Report`] says which revision was measured, on which [`Machine`], and holds one
+//! [`Row`] for every question asked: *bench* × *subject* × *ground* × *metric*. A subject
+//! that is missing, failed or hung still has its row, with `median: null` and a note that
+//! says why, so a reader never has to guess whether a gap means "not run" or "forgotten".
+//!
+//! ```
+//! use record::{Report, Row, metric};
+//!
+//! let mut report = Report::new("0abc123".into(), record::Machine::default());
+//! report.rows.push(Row::measured("fib32", &metric::NS_PER_JOIN, "rayon", "host", vec![7.1, 6.9, 7.0]));
+//! report.rows.push(Row::missing("fib32", &metric::NS_PER_JOIN, "chili", "host", "does not build"));
+//! assert_eq!(report.rows[0].median, Some(7.0));
+//! println!("{}", record::table::render(&report));
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod file;
+pub mod machine;
+pub mod metric;
+pub mod row;
+pub mod stats;
+pub mod subject;
+pub mod table;
+
+pub use file::{ReadError, Report, SCHEMA};
+pub use machine::Machine;
+pub use metric::Metric;
+pub use row::Row;
+pub use subject::{Ground, Model, Peer, UnknownName};

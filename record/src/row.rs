@@ -1,0 +1,211 @@
+//! One answered, or honestly unanswered, question of a report.
+//!
+//! # States
+//! A row is either **measured** (`samples` not empty, `median` and `min` derived from
+//! them) or **missing** (`samples` empty, `median` and `min` null, `note` says why). The two
+//! constructors make no third kind, and [`Row::check`] refuses one that was read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Metric, stats};
+
+/// A figure for one bench, subject, ground and metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The question, for instance `fib32`; the parameter belongs to the name.
+    pub bench: String,
+    /// What was counted, for instance `ns_per_join`.
+    pub metric: String,
+    /// Who was measured: a model or a peer.
+    pub subject: String,
+    /// Where it ran: `host` or `kernel`.
+    pub ground: String,
+    /// The unit of the figures.
+    pub unit: String,
+    /// Whether a smaller figure wins.
+    pub lower_is_better: bool,
+    /// The middle sample; null when the subject has no figure.
+    pub median: Option<f64>,
+    /// The smallest sample; null when the subject has no figure.
+    pub min: Option<f64>,
+    /// Every sample in the order of measuring.
+    pub samples: Vec<f64>,
+    /// Why there is no figure, or what to know about it.
+    pub note: Option<String>,
+}
+
+impl Row {
+    /// Makes a row from samples; samples that are not finite are dropped and noted.
+    ///
+    /// Without any finite sample this is [`Row::missing`] with the note "no sample".
+    #[must_use]
+    pub fn measured(
+        bench: impl Into<String>,
+        metric: &Metric,
+        subject: impl Into<String>,
+        ground: impl Into<String>,
+        samples: Vec<f64>,
+    ) -> Self {
+        let given = samples.len();
+        let samples: Vec<f64> = samples.into_iter().filter(|s| s.is_finite()).collect();
+        let dropped = given - samples.len();
+        let mut row = Self::missing(bench, metric, subject, ground, "no sample");
+        row.median = stats::median(&samples);
+        row.min = stats::min(&samples);
+        if !samples.is_empty() {
+            row.note =
+                (dropped > 0).then(|| format!("{dropped} of {given} samples were not numbers"));
+        }
+        row.samples = samples;
+        row
+    }
+
+    /// Makes the row of a subject that has no figure; `note` says why.
+    #[must_use]
+    pub fn missing(
+        bench: impl Into<String>,
+        metric: &Metric,
+        subject: impl Into<String>,
+        ground: impl Into<String>,
+        note: impl Into<String>,
+    ) -> Self {
+        Self {
+            bench: bench.into(),
+            metric: metric.name.into(),
+            subject: subject.into(),
+            ground: ground.into(),
+            unit: metric.unit.into(),
+            lower_is_better: metric.lower_is_better,
+            median: None,
+            min: None,
+            samples: Vec::new(),
+            note: Some(note.into()),
+        }
+    }
+
+    /// Adds a note to the row, after the one that it has.
+    #[must_use]
+    pub fn with_note(mut self, note: impl AsRef<str>) -> Self {
+        let note = note.as_ref();
+        self.note = Some(match self.note.take() {
+            Some(first) => format!("{first}; {note}"),
+            None => note.to_owned(),
+        });
+        self
+    }
+
+    /// Checks that a row that was read is measured or missing, never half of both.
+    ///
+    /// # Errors
+    /// A sentence that names the row and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let name = format!(
+            "{}/{}/{}/{}",
+            self.bench, self.subject, self.ground, self.metric
+        );
+        if self.bench.is_empty() || self.subject.is_empty() || self.metric.is_empty() {
+            return Err(format!(
+                "row {name}: bench, subject and metric may not be empty"
+            ));
+        }
+        match (self.median, self.min, &self.note) {
+            (Some(median), Some(min), _) if min <= median && !self.samples.is_empty() => Ok(()),
+            (Some(_), Some(_), _) if self.samples.is_empty() => {
+                Err(format!("row {name}: has a median but no samples"))
+            }
+            (Some(_), Some(_), _) => Err(format!("row {name}: min is above the median")),
+            (None, None, Some(_)) if self.samples.is_empty() => Ok(()),
+            (None, None, Some(_)) => Err(format!("row {name}: has samples but no median")),
+            (None, None, None) => Err(format!(
+                "row {name}: has no figure and no note that says why"
+            )),
+            _ => Err(format!(
+                "row {name}: median and min must both be there or both be null"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::TIME;
+
+    #[test]
+    fn measured_derives_its_figures() {
+        let row = Row::measured("fib32", &TIME, "rayon", "host", vec![3.0, 1.0, 2.0]);
+        assert_eq!(
+            (row.median, row.min, row.note.as_deref()),
+            (Some(2.0), Some(1.0), None)
+        );
+        assert_eq!(
+            row.samples,
+            [3.0, 1.0, 2.0],
+            "samples keep the order of measuring"
+        );
+        row.check().expect("a measured row is valid");
+    }
+
+    #[test]
+    fn missing_says_why() {
+        let row = Row::missing("fib32", &TIME, "chili", "host", "does not build");
+        assert_eq!((row.median, row.min), (None, None));
+        row.check().expect("a missing row is valid");
+    }
+
+    #[test]
+    fn no_finite_sample_is_missing_not_zero() {
+        let row = Row::measured("fib32", &TIME, "rayon", "host", vec![f64::NAN]);
+        assert_eq!(row.median, None);
+        assert_eq!(row.note.as_deref(), Some("no sample"));
+        row.check().expect("still valid");
+    }
+
+    #[test]
+    fn dropped_samples_are_noted() {
+        let row =
+            Row::measured("b", &TIME, "s", "host", vec![1.0, f64::INFINITY]).with_note("warm");
+        assert_eq!(
+            row.note.as_deref(),
+            Some("1 of 2 samples were not numbers; warm")
+        );
+    }
+
+    #[test]
+    fn halves_are_refused() {
+        let good = Row::measured("b", &TIME, "s", "host", vec![1.0]);
+        let cases = [
+            Row {
+                min: None,
+                ..good.clone()
+            },
+            Row {
+                samples: vec![],
+                ..good.clone()
+            },
+            Row {
+                median: None,
+                min: None,
+                ..good.clone()
+            },
+            Row {
+                median: None,
+                min: None,
+                samples: vec![],
+                note: None,
+                ..good.clone()
+            },
+            Row {
+                min: Some(2.0),
+                ..good.clone()
+            },
+            Row {
+                bench: String::new(),
+                ..good
+            },
+        ];
+        for row in cases {
+            assert!(row.check().is_err(), "{row:?}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The terminal table: one line a subject, its side figures as columns of that line.
+//!
+//! # What becomes a line, what a column
+//! Context switches and instructions explain a figure rather than being one: they are
+//! columns beside the time. Every other metric is a line of its own. A subject that has
+//! only side figures (the kernel under icount) still has its line. Columns that no row
+//! fills are left out, and so is the note column when nobody has a note.
+//!
+//! The ratio is to the best median of the same bench, ground and metric: a guest that an
+//! emulator runs isn't compared with the host by the clock.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+
+use crate::{Report, Row, metric};
+
+/// Figures that explain a line and so become its columns, with their headings.
+const SIDE: [(&str, &str); 3] = [
+    (metric::VOLUNTARY_SWITCHES.name, "voluntary"),
+    (metric::INVOLUNTARY_SWITCHES.name, "involuntary"),
+    (metric::INSTRUCTIONS.name, "instructions"),
+];
+
+/// One line: a subject's headline row, if it has one, and its side rows.
+struct Line<'a> {
+    bench: &'a str,
+    ground: &'a str,
+    subject: &'a str,
+    headline: Option<&'a Row>,
+    side: [Option<&'a Row>; SIDE.len()],
+}
+
+/// Renders the rows of a report as a table, without colours and without a final newline.
+///
+/// The width is the terminal's where there is one.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let lines = lines(&report.rows);
+    let with_side: [bool; SIDE.len()] =
+        std::array::from_fn(|i| lines.iter().any(|line| line.side[i].is_some()));
+    let with_note = lines.iter().any(|line| line.note().is_some());
+
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    let side_headings = SIDE
+        .iter()
+        .zip(with_side)
+        .filter(|(_, with)| *with)
+        .map(|((_, heading), _)| *heading);
+    let mut heading = vec![
+        "bench", "ground", "subject", "metric", "median", "min", "ratio",
+    ];
+    heading.extend(side_headings);
+    if with_note {
+        heading.push("note");
+    }
+    table.set_header(heading);
+
+    let mut previous = None;
+    for line in &lines {
+        let here = (line.bench, line.ground);
+        let first = previous.replace(here) != Some(here);
+        let mut cells = vec![
+            Cell::new(if first { line.bench } else { "" }),
+            Cell::new(if first { line.ground } else { "" }),
+            Cell::new(line.subject),
+            Cell::new(line.headline.map_or("", |row| &row.metric)),
+            number(line.headline.map(|row| figure(row, row.median))),
+            number(line.headline.map(|row| figure(row, row.min))),
+            number(line.headline.map(|row| ratio(row, &report.rows))),
+        ];
+        for (side, _) in line.side.iter().zip(with_side).filter(|(_, with)| *with) {
+            cells.push(number(side.map(|row| figure(row, row.median))));
+        }
+        if with_note {
+            cells.push(Cell::new(line.note().unwrap_or_default()));
+        }
+        table.add_row(cells);
+    }
+    table.to_string()
+}
+
+impl<'a> Line<'a> {
+    /// The headline's note, or the first note of a side row.
+    fn note(&self) -> Option<&'a str> {
+        let rows = self
+            .headline
+            .into_iter()
+            .chain(self.side.into_iter().flatten());
+        rows.filter_map(|row| row.note.as_deref()).next()
+    }
+}
+
+fn lines(rows: &[Row]) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    let is_side = |row: &Row| SIDE.iter().any(|(name, _)| *name == row.metric);
+    for row in rows.iter().filter(|row| !is_side(row)) {
+        lines.push(Line {
+            bench: &row.bench,
+            ground: &row.ground,
+            subject: &row.subject,
+            headline: Some(row),
+            side: [None; SIDE.len()],
+        });
+    }
+    for row in rows {
+        let Some(column) = SIDE.iter().position(|(name, _)| *name == row.metric) else {
+            continue;
+        };
+        let same = |line: &Line<'_>| {
+            (line.bench, line.ground, line.subject) == (&row.bench, &row.ground, &row.subject)
+        };
+        match lines.iter_mut().find(|line| same(line)) {
+            Some(line) => line.side[column] = Some(row),
+            None => {
+                let mut side = [None; SIDE.len()];
+                side[column] = Some(row);
+                lines.push(Line {
+                    bench: &row.bench,
+                    ground: &row.ground,
+                    subject: &row.subject,
+                    headline: None,
+                    side,
+                });
+            }
+        }
+    }
+    // Lines of one bench and ground stand together, in the order in which each bench,
+    // each ground and each subject was met first.
+    let bench_order = order(rows, |row| &row.bench);
+    let ground_order = order(rows, |row| &row.ground);
+    lines.sort_by_key(|line| {
+        let place = |order: &[&str], name: &str| order.iter().position(|met| *met == name);
+        (
+            place(&bench_order, line.bench),
+            place(&ground_order, line.ground),
+        )
+    });
+    lines
+}
+
+fn order<'a>(rows: &'a [Row], name: impl Fn(&'a Row) -> &'a str) -> Vec<&'a str> {
+    let mut met: Vec<&str> = Vec::new();
+    for row in rows {
+        let name = name(row);
+        if !met.contains(&name) {
+            met.push(name);
+        }
+    }
+    met
+}
+
+fn number(text: Option<String>) -> Cell {
+    Cell::new(text.unwrap_or_default()).set_alignment(CellAlignment::Right)
+}
+
+/// How many times a row's median is worse than the best of its bench, ground and metric.
+fn ratio(row: &Row, rows: &[Row]) -> String {
+    let rivals = rows
+        .iter()
+        .filter(|other| {
+            (&other.bench, &other.ground, &other.metric) == (&row.bench, &row.ground, &row.metric)
+        })
+        .filter_map(|other| other.median);
+    let best = if row.lower_is_better {
+        rivals.min_by(f64::total_cmp)
+    } else {
+        rivals.max_by(f64::total_cmp)
+    };
+    match (row.median, best) {
+        (Some(median), Some(best)) if median > 0.0 && best > 0.0 => {
+            format!(
+                "{:.2}x",
+                if row.lower_is_better {
+                    median / best
+                } else {
+                    best / median
+                }
+            )
+        }
+        _ => "–".to_owned(),
+    }
+}
+
+/// Writes a figure for a reader: times in the unit that fits, counts in groups of three.
+fn figure(row: &Row, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "–".to_owned();
+    };
+    match row.unit.as_str() {
+        "ns" => nanoseconds(value),
+        "x" => format!("{value:.3}x"),
+        _ if value.fract() == 0.0 && value.abs() < 1e15 => grouped(value),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn nanoseconds(ns: f64) -> String {
+    match ns.abs() {
+        below if below < 1e3 => format!("{ns:.1} ns"),
+        below if below < 1e6 => format!("{:.2} µs", ns / 1e3),
+        below if below < 1e9 => format!("{:.2} ms", ns / 1e6),
+        _ => format!("{:.2} s", ns / 1e9),
+    }
+}
+
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 {
+        format!("-{text}")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Machine;
+    use crate::metric::{INSTRUCTIONS, INVOLUNTARY_SWITCHES, TIME, VOLUNTARY_SWITCHES};
+
+    fn report(rows: Vec<Row>) -> Report {
+        Report {
+            rows,
+            ..Report::new("0".into(), Machine::default())
+        }
+    }
+
+    #[test]
+    fn a_line_has_its_switches_and_its_ratio() {
+        let text = render(&report(vec![
+            Row::measured("fib", &TIME, "slow", "host", vec![3_000_000.0]),
+            Row::measured("fib", &VOLUNTARY_SWITCHES, "slow", "host", vec![1_234.0]),
+            Row::measured("fib", &INVOLUNTARY_SWITCHES, "slow", "host", vec![56.0]),
+            Row::measured("fib", &TIME, "fast", "host", vec![1_500_000.0]),
+        ]));
+        let slow = text
+            .lines()
+            .find(|line| line.contains("slow"))
+            .expect("its line");
+        for part in ["3.00 ms", "2.00x", "1,234", "56"] {
+            assert!(slow.contains(part), "{part} in {slow}");
+        }
+        let fast = text
+            .lines()
+            .find(|line| line.contains("fast"))
+            .expect("its line");
+        assert!(fast.contains("1.00x"), "{fast}");
+        assert!(
+            !text.contains("instructions"),
+            "an empty column is left out:\n{text}"
+        );
+        assert!(!text.contains("note"), "and so is an empty note:\n{text}");
+    }
+
+    #[test]
+    fn a_missing_subject_stays_in_the_table() {
+        let text = render(&report(vec![
+            Row::measured("fib", &TIME, "fast", "host", vec![1.0]),
+            Row::missing("fib", &TIME, "gone", "host", "killed after 10 s"),
+        ]));
+        let gone = text
+            .lines()
+            .find(|line| line.contains("gone"))
+            .expect("its line");
+        assert!(
+            gone.contains("killed after 10 s") && gone.contains('–'),
+            "{gone}"
+        );
+    }
+
+    #[test]
+    fn grounds_are_not_compared_by_the_clock() {
+        let text = render(&report(vec![
+            Row::measured("fib", &TIME, "m", "host", vec![1.0]),
+            Row::measured("fib", &TIME, "m", "kernel", vec![100.0]),
+        ]));
+        assert_eq!(text.matches("1.00x").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn side_figures_alone_make_a_line() {
+        let text = render(&report(vec![Row::measured(
+            "fib",
+            &INSTRUCTIONS,
+            "m",
+            "kernel",
+            vec![1_068.0],
+        )]));
+        assert!(text.contains("1,068"), "{text}");
+    }
+
+    #[test]
+    fn more_is_better_turns_the_ratio() {
+        let rate = crate::Metric::higher("rate", "1/s");
+        let text = render(&report(vec![
+            Row::measured("b", &rate, "half", "host", vec![50.0]),
+            Row::measured("b", &rate, "full", "host", vec![100.0]),
+        ]));
+        let half = text
+            .lines()
+            .find(|line| line.contains("half"))
+            .expect("its line");
+        assert!(half.contains("2.00x"), "{half}");
+    }
+
+    #[test]
+    fn interleaved_benches_are_brought_together() {
+        let text = render(&report(vec![
+            Row::measured("a", &TIME, "m1", "host", vec![1.0]),
+            Row::measured("b", &TIME, "m2", "host", vec![1.0]),
+            Row::measured("a", &TIME, "m3", "host", vec![1.0]),
+        ]));
+        let at = |name: &str| text.find(name).expect("in the table");
+        assert!(at("m1") < at("m3") && at("m3") < at("m2"), "{text}");
+    }
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(nanoseconds(12.34), "12.3 ns");
+        assert_eq!(nanoseconds(12_340.0), "12.34 µs");
+        assert_eq!(nanoseconds(2.5e9), "2.50 s");
+        assert_eq!(grouped(1_234_567.0), "1,234,567");
+        assert_eq!(grouped(100.0), "100");
+        assert_eq!(grouped(-1000.0), "-1,000");
+    }
+}
