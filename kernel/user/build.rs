@@ -1,4 +1,4 @@
-//! Links the programs as static ELF files at 0x401000, without start files or libc.
+//! Links every program here as a static ELF at the address that the kernel expects, without libc.
 
 fn main() {
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
@@ -10,6 +10,7 @@ fn main() {
         "-no-pie",
         "-Wl,--build-id=none",
         "-Wl,-z,norelro",
+        "-Wl,-z,noexecstack",
         "-Wl,--no-eh-frame-hdr",
         "-Wl,-z,max-page-size=4096",
         &format!("-T{script}"),

@@ -1,2 +1,18 @@
-//! The runtime of the ring-3 programs: entry, system calls, memory routines.
+//! The runtime that the kernel's user programs are linked with.
+//!
+//! There is no libc below them: this crate is the start code ([`program!`]), the memory functions
+//! that compiled code calls, the heap, the console and the panic handler. System calls, threads and
+//! futexes are [`kernel_bridge::kernel`]'s.
 #![no_std]
+
+extern crate alloc;
+
+mod args;
+pub mod console;
+mod heap;
+mod memory;
+mod panic;
+mod start;
+
+pub use args::Args;
+pub use kernel_bridge::kernel::{futex, syscall};

@@ -1,26 +1,15 @@
-//! Writes one line and leaves with status 0.
+//! The least program: prints its arguments and ends with status 0.
 #![no_std]
 #![no_main]
 
-core::arch::global_asm!(
-    ".section .text._start, \"ax\"",
-    ".globl _start",
-    "_start:",
-    "mov eax, 3",
-    "mov edi, 1",
-    "lea rsi, [rip + 2f]",
-    "mov edx, 6",
-    "syscall",
-    "mov eax, 13",
-    "xor edi, edi",
-    "syscall",
-    "ud2",
-    ".section .rodata",
-    "2: .ascii \"hello\\n\"",
-    ".text",
-);
+use user::{Args, println};
 
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+user::program!(main);
+
+fn main(args: Args) -> i32 {
+    println!("hello from ring 3: {} arguments", args.count());
+    for index in 0..args.count() {
+        println!("  {index}: {}", args.get(index).unwrap_or("(not text)"));
+    }
+    0
 }

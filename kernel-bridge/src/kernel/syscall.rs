@@ -1,0 +1,488 @@
+//! The kernel's system calls, one safe or honestly unsafe function each.
+//!
+//! Numbers 0–13 and the error numbers are those of a published teaching kernel, so that programs
+//! written for it run here; numbers from 0x100 are our own.
+//!
+//! # Protocol
+//! The number goes in `rax`, arguments in `rdi rsi rdx r10 r8 r9`; `rax` holds the result, or the
+//! negated [`Errno`]. The kernel keeps every general register but `rax`, `rcx` and `r11`; the vector
+//! registers are treated as lost, which is what `clobber_abi` says to the compiler.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use core::sync::atomic::AtomicU32;
+
+/// The numbers of the system calls.
+pub mod number {
+    /// Ends the calling thread.
+    pub const EXIT: usize = 0;
+    /// Opens a file.
+    pub const OPEN: usize = 1;
+    /// Reads from a descriptor.
+    pub const READ: usize = 2;
+    /// Writes to a descriptor.
+    pub const WRITE: usize = 3;
+    /// Moves a descriptor's position.
+    pub const SEEK: usize = 4;
+    /// Asks for a descriptor's position.
+    pub const TELL: usize = 5;
+    /// Closes a descriptor.
+    pub const CLOSE: usize = 6;
+    /// Maps memory.
+    pub const MMAP: usize = 8;
+    /// Unmaps memory.
+    pub const MUNMAP: usize = 9;
+    /// Starts a thread.
+    pub const THREAD_CREATE: usize = 11;
+    /// Waits for a thread to end.
+    pub const THREAD_JOIN: usize = 12;
+    /// Ends the whole process.
+    pub const EXIT_GROUP: usize = 13;
+    /// Asks for the calling thread's number.
+    pub const GETTID: usize = 0x100;
+    /// Lets another thread run.
+    pub const YIELD: usize = 0x101;
+    /// Waits while a word of memory keeps its value.
+    pub const FUTEX_WAIT: usize = 0x102;
+    /// Wakes threads that wait on a word of memory.
+    pub const FUTEX_WAKE: usize = 0x103;
+    /// Asks for the time.
+    pub const CLOCK: usize = 0x104;
+    /// Asks how many processors there are.
+    pub const CPU_COUNT: usize = 0x105;
+    /// Asks what a thread has used.
+    pub const THREAD_STATS: usize = 0x106;
+    /// Ends the machine.
+    pub const SHUTDOWN: usize = 0x107;
+}
+
+/// Why the kernel refused a call: a positive error number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(i32);
+
+macro_rules! errnos {
+    ($($name:ident = $value:literal, $text:literal;)*) => {
+        impl Errno {
+            $(#[doc = $text] pub const $name: Self = Self($value);)*
+
+            /// The number's name, as C spells it; `"E?"` for a number that has none here.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self.0 {
+                    $($value => stringify!($name),)*
+                    _ => "E?",
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM = 1, "Not permitted.";
+    ENOENT = 2, "No such file.";
+    ESRCH = 3, "No such thread.";
+    EIO = 5, "A device failed.";
+    ENOEXEC = 8, "Not a program.";
+    EBADF = 9, "Not an open descriptor.";
+    EAGAIN = 11, "Not now: try again.";
+    ENOMEM = 12, "Out of memory or of address space.";
+    EACCES = 13, "The file or mapping does not allow it.";
+    EFAULT = 14, "A pointer leads to memory that the caller may not use so.";
+    EBUSY = 16, "In use.";
+    EEXIST = 17, "Already there.";
+    ENOTDIR = 20, "Not a directory.";
+    EISDIR = 21, "A directory.";
+    EINVAL = 22, "An argument has no meaning here.";
+    EMFILE = 24, "Too many open descriptors.";
+    ENOSPC = 28, "No room left.";
+    EPIPE = 32, "Nobody reads the other end.";
+    EDEADLK = 35, "The caller would wait for itself.";
+    ENAMETOOLONG = 36, "A name is too long.";
+    ENOSYS = 38, "No such system call.";
+    ENOTEMPTY = 39, "The directory is not empty.";
+    ETIMEDOUT = 110, "The time ran out.";
+}
+
+impl Errno {
+    /// The number itself.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name(), self.0)
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl core::error::Error for Errno {}
+
+/// Number of a thread, unique among the threads that live or wait to be joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tid(pub u64);
+
+/// What a mapping allows. Writable and executable at once is refused by the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protection(pub usize);
+
+impl Protection {
+    /// Reading only.
+    pub const READ: Self = Self(1);
+    /// Reading and writing.
+    pub const READ_WRITE: Self = Self(3);
+    /// Reading and executing.
+    pub const READ_EXECUTE: Self = Self(5);
+}
+
+/// What a thread has used since it started; what the kernel writes for `thread_stats`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadStats {
+    /// Switches away because the thread waited or yielded.
+    pub voluntary: u64,
+    /// Switches away because its time was up.
+    pub involuntary: u64,
+    /// Nanoseconds in the program.
+    pub user_ns: u64,
+    /// Nanoseconds in the kernel.
+    pub system_ns: u64,
+    /// System calls made.
+    pub syscalls: u64,
+}
+
+/// A thread's first function; it must end in [`exit`], because nothing is there to return to.
+pub type ThreadFn = unsafe extern "C" fn(*mut ()) -> !;
+
+/// Makes any system call with any arguments.
+///
+/// # Safety
+/// Whatever the call does with these arguments must be sound: memory that the kernel is told to
+/// write must be the caller's to write, a mapping must not replace memory in use.
+#[inline]
+pub unsafe fn raw(number: usize, args: [usize; 6]) -> isize {
+    let result: isize;
+    // SAFETY: the instruction enters the kernel, which keeps every register but those named here;
+    // what the call itself does is the caller's promise.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") args[0],
+            in("rsi") args[1],
+            in("rdx") args[2],
+            in("r10") args[3],
+            in("r8") args[4],
+            in("r9") args[5],
+            clobber_abi("sysv64"),
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// A call of up to three arguments, its result told apart from its error.
+///
+/// # Safety
+/// As [`raw`].
+#[inline]
+unsafe fn call(number: usize, args: [usize; 3]) -> Result<usize, Errno> {
+    let result: isize;
+    // SAFETY: as in `raw`. The registers of the missing arguments are not set: no call of this
+    // arity looks at them.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") args[0],
+            in("rsi") args[1],
+            in("rdx") args[2],
+            clobber_abi("sysv64"),
+            options(nostack),
+        );
+    }
+    check(result)
+}
+
+/// Splits what `rax` holds into the result and the error.
+#[inline]
+fn check(result: isize) -> Result<usize, Errno> {
+    match usize::try_from(result) {
+        Ok(value) => Ok(value),
+        // Error numbers are small, so the truncation keeps them whole.
+        Err(_) => Err(Errno(result.unsigned_abs() as i32)),
+    }
+}
+
+/// Ends the calling thread with `status`, which its joiner gets. The process lives on while another
+/// of its threads does.
+#[inline]
+pub fn exit(status: i32) -> ! {
+    // SAFETY: the call touches no memory of ours.
+    let _ = unsafe { call(number::EXIT, [status as usize, 0, 0]) };
+    unreachable!("invariant: the kernel never returns from exit")
+}
+
+/// Ends every thread of the process, wherever each is; `status` becomes the process's.
+#[inline]
+pub fn exit_group(status: i32) -> ! {
+    // SAFETY: the call touches no memory of ours.
+    let _ = unsafe { call(number::EXIT_GROUP, [status as usize, 0, 0]) };
+    unreachable!("invariant: the kernel never returns from exit_group")
+}
+
+/// Opens a file of the initrd for reading.
+///
+/// # Errors
+/// `ENOENT` where there is no such file, `EMFILE` where all descriptors are taken.
+pub fn open(path: &CStr) -> Result<i32, Errno> {
+    // SAFETY: the kernel reads the string, which lives across the call.
+    let fd = unsafe { call(number::OPEN, [path.as_ptr() as usize, 0, 0]) }?;
+    Ok(fd as i32)
+}
+
+/// Reads at most `buffer.len()` bytes; 0 at the end of the file.
+///
+/// # Errors
+/// `EBADF` for a descriptor that cannot be read.
+///
+/// # Blocking
+/// On the console, until a byte has come.
+pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes only within `buffer`, which is exclusively ours.
+    unsafe {
+        call(
+            number::READ,
+            [fd as usize, buffer.as_mut_ptr() as usize, buffer.len()],
+        )
+    }
+}
+
+/// Writes at most `bytes.len()` bytes and says how many.
+///
+/// # Errors
+/// `EBADF` for a descriptor that cannot be written.
+pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads only within `bytes`.
+    unsafe {
+        call(
+            number::WRITE,
+            [fd as usize, bytes.as_ptr() as usize, bytes.len()],
+        )
+    }
+}
+
+/// Moves the position of `fd`: from the start (`whence` 0), the position (1) or the end (2).
+///
+/// # Errors
+/// `EINVAL` for a place before the start, `EBADF` for a descriptor without a position.
+pub fn seek(fd: i32, offset: i64, whence: i32) -> Result<usize, Errno> {
+    // SAFETY: the call touches no memory of ours.
+    unsafe {
+        call(
+            number::SEEK,
+            [fd as usize, offset as usize, whence as usize],
+        )
+    }
+}
+
+/// The position of `fd`.
+///
+/// # Errors
+/// `EBADF` for a descriptor without a position.
+pub fn tell(fd: i32) -> Result<usize, Errno> {
+    // SAFETY: the call touches no memory of ours.
+    unsafe { call(number::TELL, [fd as usize, 0, 0]) }
+}
+
+/// Closes `fd`.
+///
+/// # Errors
+/// `EBADF` where it is not open.
+pub fn close(fd: i32) -> Result<(), Errno> {
+    // SAFETY: the call touches no memory of ours.
+    unsafe { call(number::CLOSE, [fd as usize, 0, 0]) }.map(drop)
+}
+
+/// Maps `len` zeroed bytes at exactly `at`.
+///
+/// # Errors
+/// `EINVAL` for an address that is not page-aligned, zero, in use or not the program's to use;
+/// `ENOMEM` where there is no memory left.
+///
+/// # Safety
+/// No reference may lead into `at..at + len`: the range may be in use only by agreement.
+pub unsafe fn mmap(at: usize, len: usize, protection: Protection) -> Result<*mut u8, Errno> {
+    // SAFETY: the caller keeps the range free of references; descriptor -1 means zeroed memory.
+    let result = unsafe {
+        raw(
+            number::MMAP,
+            [at, len, protection.0, -1_isize as usize, 0, 0],
+        )
+    };
+    check(result).map(core::ptr::with_exposed_provenance_mut)
+}
+
+/// Takes away the whole mapping that starts at `at`.
+///
+/// # Errors
+/// `EINVAL` where no mapping starts there.
+///
+/// # Safety
+/// No reference may lead into the mapping.
+pub unsafe fn munmap(at: *mut u8) -> Result<(), Errno> {
+    // SAFETY: the caller gave up every reference into the mapping.
+    unsafe { call(number::MUNMAP, [at as usize, 0, 0]) }.map(drop)
+}
+
+/// Starts a thread that runs `entry(arg)` on the stack that ends at `stack_top`.
+///
+/// # Errors
+/// `EAGAIN` where there is no room for another thread, `EFAULT` for a stack that is not mapped
+/// writable or an entry that is not executable.
+///
+/// # Safety
+/// The stack must be the new thread's alone until it has been joined, and `entry(arg)` sound to call
+/// on another thread.
+#[inline]
+pub unsafe fn thread_create(
+    name: &CStr,
+    stack_top: *mut u8,
+    entry: ThreadFn,
+    arg: *mut (),
+) -> Result<Tid, Errno> {
+    let args = [
+        name.as_ptr() as usize,
+        stack_top as usize,
+        entry as usize,
+        arg as usize,
+        0,
+        0,
+    ];
+    // SAFETY: the caller vouches for stack and entry; the kernel copies the name.
+    let result = unsafe { raw(number::THREAD_CREATE, args) };
+    check(result).map(|tid| Tid(tid as u64))
+}
+
+/// Waits for a thread to end and takes its status.
+///
+/// # Errors
+/// `ESRCH` for a thread that does not exist, `EINVAL` where another joiner is or was first,
+/// `EDEADLK` for the caller itself.
+///
+/// # Blocking
+/// Until the thread has ended.
+///
+/// # Memory ordering
+/// Everything the thread wrote is seen after this returns `Ok`.
+#[inline]
+pub fn thread_join(tid: Tid) -> Result<i32, Errno> {
+    let mut status = 0_i32;
+    // SAFETY: the kernel writes one i32 to `status`, which is ours.
+    unsafe {
+        call(
+            number::THREAD_JOIN,
+            [tid.0 as usize, &raw mut status as usize, 0],
+        )
+    }?;
+    Ok(status)
+}
+
+/// The calling thread's number.
+#[inline]
+#[must_use]
+pub fn gettid() -> Tid {
+    // SAFETY: the call touches no memory of ours.
+    let tid = unsafe { call(number::GETTID, [0; 3]) };
+    Tid(tid.expect("invariant: gettid never fails") as u64)
+}
+
+/// Lets another runnable thread of this processor run first.
+#[inline]
+pub fn yield_now() {
+    // SAFETY: the call touches no memory of ours.
+    let _ = unsafe { call(number::YIELD, [0; 3]) };
+}
+
+/// Sleeps while `word` holds `expected`, until woken or for `timeout_ns` at most; `u64::MAX` is no
+/// limit.
+///
+/// # Errors
+/// `EAGAIN` where the word held something else, `ETIMEDOUT` when the time ran out.
+///
+/// # Blocking
+/// As said; may also return `Ok` for no reason.
+///
+/// # Memory ordering
+/// The comparison and the going to sleep are one step as seen by [`futex_wake`]: a waker that changes
+/// the word first and wakes after is never missed. Nothing else is ordered: load the word again.
+#[inline]
+pub fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: u64) -> Result<(), Errno> {
+    let args = [
+        word.as_ptr() as usize,
+        expected as usize,
+        timeout_ns as usize,
+    ];
+    // SAFETY: the kernel only reads the word, which lives across the call.
+    unsafe { call(number::FUTEX_WAIT, args) }.map(drop)
+}
+
+/// Wakes at most `count` threads that sleep on the word at `address` and says how many it woke. The
+/// address is a key: nothing is read or written there, so the word may be gone already.
+///
+/// # Errors
+/// `EFAULT` for an address that is not the program's.
+#[inline]
+pub fn futex_wake(address: *const u32, count: u32) -> Result<usize, Errno> {
+    // SAFETY: the kernel uses the address as a key only.
+    unsafe { call(number::FUTEX_WAKE, [address as usize, count as usize, 0]) }
+}
+
+/// Nanoseconds since the machine started; never runs backwards.
+#[inline]
+#[must_use]
+pub fn clock() -> u64 {
+    // SAFETY: the call touches no memory of ours.
+    let now = unsafe { call(number::CLOCK, [0; 3]) };
+    now.expect("invariant: clock never fails") as u64
+}
+
+/// How many processors run threads; at least 1.
+#[inline]
+#[must_use]
+pub fn cpu_count() -> usize {
+    // SAFETY: the call touches no memory of ours.
+    unsafe { call(number::CPU_COUNT, [0; 3]) }.unwrap_or(1)
+}
+
+/// What thread `tid` has used, or the caller where `tid` is `None`.
+///
+/// # Errors
+/// `ESRCH` for a thread that does not exist.
+pub fn thread_stats(tid: Option<Tid>) -> Result<ThreadStats, Errno> {
+    let mut stats = ThreadStats::default();
+    let tid = tid.map_or(0, |tid| tid.0 as usize);
+    // SAFETY: the kernel writes one `ThreadStats`, laid out as in C, which is ours.
+    unsafe { call(number::THREAD_STATS, [tid, &raw mut stats as usize, 0]) }?;
+    Ok(stats)
+}
+
+/// Ends the machine with a value for the one who started it. Only the first process may.
+///
+/// # Errors
+/// `EPERM` for every other process; on success it never returns.
+pub fn shutdown(code: u8) -> Errno {
+    // SAFETY: the call touches no memory of ours.
+    match unsafe { call(number::SHUTDOWN, [usize::from(code), 0, 0]) } {
+        Ok(_) => unreachable!("invariant: the kernel never returns from a granted shutdown"),
+        Err(why) => why,
+    }
+}
