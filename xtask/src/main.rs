@@ -1,2 +1,46 @@
-//! The project commands: compare, test, loom, kernel.
-fn main() {}
+//! The project commands: `cargo xtask test | loom | …`, one file a verb.
+//!
+//! Exit status: 0 when everything asked for was done and was right, 1 when something
+//! failed, 2 when the command line was wrong, 130 when interrupted.
+
+#![forbid(unsafe_code)]
+
+mod counts;
+mod loom;
+mod process;
+mod progress;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run every check and every test; ends with a line that counts them.
+    Test(test::Args),
+    /// Run the loom models, which try every interleaving up to a bound.
+    Loom(loom::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    process::end_children_when_interrupted();
+    let outcome = match cli.verb {
+        Verb::Test(args) => test::run(&args),
+        Verb::Loom(args) => loom::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

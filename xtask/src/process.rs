@@ -1,0 +1,236 @@
+//! A child process that can't hang the caller and leaves nothing running.
+//!
+//! # Protocol
+//! 1. The child starts as the leader of a process group of its own, with its output going
+//!    to temporary files: a pipe could fill, or be held open by a grandchild.
+//! 2. The group is listed in [`LIVE`] while it runs.
+//! 3. The caller waits for at most the limit; then the whole group is killed and the leader
+//!    is reaped. Grandchildren (a test binary under cargo) end with it.
+//! 4. Ctrl-C doesn't reach a foreign group, so the handler kills every listed group before
+//!    it ends this process.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use wait_timeout::ChildExt as _;
+
+/// The process groups that run at this moment.
+static LIVE: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// The status of a program that was interrupted, as shells report it.
+const INTERRUPTED: i32 = 130;
+
+/// How a child ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// By itself.
+    Exited(ExitStatus),
+    /// It was killed because it ran for longer than this.
+    TimedOut(Duration),
+    /// It never ran.
+    NotStarted(io::Error),
+}
+
+impl Outcome {
+    /// Whether the child ended by itself and with status 0.
+    pub(crate) fn success(&self) -> bool {
+        matches!(self, Self::Exited(status) if status.success())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "{status}"),
+            Self::TimedOut(limit) => write!(f, "killed after {} s", limit.as_secs()),
+            Self::NotStarted(error) => write!(f, "could not start: {error}"),
+        }
+    }
+}
+
+/// A child that has ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    pub(crate) stdout: String,
+    /// Empty where it was merged into `stdout`.
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+/// Runs a command with both outputs in one text, as a reader of a terminal sees them.
+pub(crate) fn run_merged(command: &mut Command, limit: Duration) -> Finished {
+    run_into(command, limit, true)
+}
+
+/// Runs a command and keeps its two outputs apart.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Finished {
+    run_into(command, limit, false)
+}
+
+fn run_into(command: &mut Command, limit: Duration, merged: bool) -> Finished {
+    let start = Instant::now();
+    let mut attempt = || -> io::Result<Finished> {
+        let mut stdout = tempfile::tempfile()?;
+        let mut stderr = if merged {
+            stdout.try_clone()?
+        } else {
+            tempfile::tempfile()?
+        };
+        command
+            .stdin(Stdio::null())
+            .stdout(stdout.try_clone()?)
+            .stderr(stderr.try_clone()?)
+            .process_group(0);
+        let outcome = wait(command, limit)?;
+        Ok(Finished {
+            outcome,
+            stdout: text(&mut stdout)?,
+            stderr: if merged {
+                String::new()
+            } else {
+                text(&mut stderr)?
+            },
+            took: start.elapsed(),
+        })
+    };
+    attempt().unwrap_or_else(|error| Finished {
+        outcome: Outcome::NotStarted(error),
+        stdout: String::new(),
+        stderr: String::new(),
+        took: start.elapsed(),
+    })
+}
+
+fn wait(command: &mut Command, limit: Duration) -> io::Result<Outcome> {
+    // Listed under the same lock as it is started: the handler can't miss it in between.
+    let mut listed = live();
+    let mut child = command.spawn()?;
+    let group = i32::try_from(child.id()).expect("invariant: a process id is a positive i32");
+    listed.insert(group);
+    drop(listed);
+    let waited = child.wait_timeout(limit);
+    let outcome = match waited {
+        Ok(Some(status)) => Ok(Outcome::Exited(status)),
+        Ok(None) => Ok(Outcome::TimedOut(limit)),
+        Err(error) => Err(error),
+    };
+    if !matches!(outcome, Ok(Outcome::Exited(_))) {
+        kill(group);
+        child.wait()?;
+    }
+    live().remove(&group);
+    outcome
+}
+
+fn kill(group: i32) {
+    // A group that has ended meanwhile is what was wanted.
+    let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+}
+
+fn live() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn text(file: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// From now on Ctrl-C and a polite kill end the children too.
+pub(crate) fn end_children_when_interrupted() {
+    let handler = || {
+        for group in live().iter() {
+            kill(*group);
+        }
+        eprintln!("interrupted");
+        std::process::exit(INTERRUPTED);
+    };
+    ctrlc::set_handler(handler).expect("invariant: the only handler, set once at the start");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn outputs_are_kept_apart_or_merged() {
+        let apart = run(&mut sh("echo out; echo err >&2"), LONG);
+        assert_eq!(
+            (apart.stdout.as_str(), apart.stderr.as_str()),
+            ("out\n", "err\n")
+        );
+        assert!(apart.outcome.success());
+        let merged = run_merged(&mut sh("echo out; echo err >&2"), LONG);
+        assert_eq!(merged.stdout, "out\nerr\n");
+    }
+
+    #[test]
+    fn a_failing_status_is_no_success() {
+        let finished = run(&mut sh("exit 3"), LONG);
+        assert!(!finished.outcome.success());
+        assert_eq!(finished.outcome.to_string(), "exit status: 3");
+    }
+
+    #[test]
+    fn a_hanging_group_is_killed_with_its_grandchildren() {
+        let limit = Duration::from_millis(300);
+        // The grandchild's number goes to the file before the limit can pass or not at all;
+        // in both cases nothing may be left afterwards.
+        let finished = run(&mut sh("sleep 600 & echo $!; wait"), limit);
+        assert!(
+            matches!(finished.outcome, Outcome::TimedOut(_)),
+            "{finished:?}"
+        );
+        assert!(finished.took < LONG, "{finished:?}");
+        if let Ok(grandchild) = finished.stdout.trim().parse::<i32>() {
+            let deadline = Instant::now() + LONG;
+            while is_running(grandchild) {
+                assert!(
+                    Instant::now() < deadline,
+                    "process {grandchild} outlived its group"
+                );
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// A zombie that nobody has reaped yet counts as ended.
+    fn is_running(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+            !stat
+                .rsplit(')')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .starts_with('Z')
+        })
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_named_as_such() {
+        let finished = run(&mut Command::new("/nonexistent/program"), LONG);
+        assert!(
+            matches!(finished.outcome, Outcome::NotStarted(_)),
+            "{finished:?}"
+        );
+    }
+}
