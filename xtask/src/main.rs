@@ -1,20 +1,22 @@
-//! The project commands: `cargo xtask test | loom | …`, one file a verb.
+//! The project commands: `cargo xtask compare | test | loom | …`, one file a verb.
 //!
 //! Exit status: 0 when everything asked for was done and was right, 1 when something
 //! failed, 2 when the command line was wrong, 130 when interrupted.
 
 #![forbid(unsafe_code)]
 
+mod compare;
 mod counts;
 mod loom;
 mod process;
 mod progress;
 mod test;
+mod usage;
 mod workspace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// The project's commands.
 #[derive(Parser)]
@@ -26,6 +28,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Run the same programs under every model and compare them.
+    Compare(compare::Args),
     /// Run every check and every test; ends with a line that counts them.
     Test(test::Args),
     /// Run the loom models, which try every interleaving up to a bound.
@@ -33,9 +37,16 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            return usage::report(&error, Cli::command(), &words);
+        }
+    };
     process::end_children_when_interrupted();
     let outcome = match cli.verb {
+        Verb::Compare(args) => compare::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Loom(args) => loom::run(&args),
     };

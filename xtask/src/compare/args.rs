@@ -1,0 +1,176 @@
+//! What a comparison is asked for, checked before anything is built.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use record::{Ground, Model};
+use workloads::{Size, Workload};
+
+/// The most CPUs that the kernel starts; the host ground takes the same, so that one
+/// `--cpus` means one thing.
+const MAX_CPUS: u64 = 8;
+
+/// Compare the models on the same programs, on this system and inside the kernel.
+///
+/// Every answer is checked against a serial reference; a wrong one fails the run.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The models to compare, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(Model::NAMES).try_map(|name| name.parse::<Model>()))]
+    models: Vec<Model>,
+
+    /// The programs to run, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(Workload::NAMES).try_map(|name| name.parse::<Workload>()))]
+    workloads: Vec<Workload>,
+
+    /// Where to run them, comma-separated [default: host,kernel]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(Ground::NAMES).try_map(|name| name.parse::<Ground>()))]
+    ground: Vec<Ground>,
+
+    /// The text that wordcount reads [default: this project's sources]
+    ///
+    /// Any file will do: a word is a run of bytes between ASCII white space, so text that is
+    /// not UTF-8 is counted as bytes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// How many CPUs the models may use, 1 to 8 [default: those of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CPUS))]
+    cpus: Option<u64>,
+
+    /// Take few samples of small runs: a look, not a measurement
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Write every figure to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl Args {
+    /// The programs, each once, in the order of the tables.
+    pub(crate) fn workloads(&self) -> Vec<Workload> {
+        chosen(&self.workloads, Workload::ALL)
+    }
+
+    /// The grounds, each once, in the order of the tables.
+    pub(crate) fn grounds(&self) -> Vec<Ground> {
+        chosen(&self.ground, Ground::ALL)
+    }
+
+    /// The models to run on a ground, and the asked-for ones that don't exist there.
+    pub(crate) fn models(&self, ground: Ground) -> (Vec<Model>, Vec<Model>) {
+        let asked = chosen(&self.models, Model::ALL);
+        let (here, elsewhere) = asked.into_iter().partition(|model| model.runs_on(ground));
+        // Without --models nobody asked for the pools inside the kernel.
+        (
+            here,
+            if self.models.is_empty() {
+                Vec::new()
+            } else {
+                elsewhere
+            },
+        )
+    }
+
+    /// How many CPUs the models may use.
+    pub(crate) fn cpus(&self) -> u64 {
+        self.cpus.unwrap_or_else(|| {
+            let machine = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+            machine.min(MAX_CPUS)
+        })
+    }
+
+    /// How large the programs' parameters are.
+    pub(crate) fn size(&self) -> Size {
+        if self.quick { Size::Quick } else { Size::Full }
+    }
+}
+
+/// Those of `all` that were asked for, or all of them; a name given twice counts once.
+fn chosen<T: Copy + PartialEq>(asked: &[T], all: &[T]) -> Vec<T> {
+    all.iter()
+        .copied()
+        .filter(|one| asked.is_empty() || asked.contains(one))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(words: &[&str]) -> Result<Args, clap::Error> {
+        Line::try_parse_from(std::iter::once("compare").chain(words.iter().copied()))
+            .map(|line| line.args)
+    }
+
+    fn refused(words: &[&str]) -> String {
+        let error = parse(words).expect_err("a refusal");
+        assert_eq!(error.exit_code(), 2, "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn unknown_names_are_answered_with_the_valid_ones() {
+        let text = refused(&["--models", "fibers"]);
+        assert!(
+            Model::NAMES.iter().all(|name| text.contains(name)),
+            "{text}"
+        );
+        let text = refused(&["--workloads", "fib,sleep"]);
+        assert!(
+            Workload::NAMES.iter().all(|name| text.contains(name)),
+            "{text}"
+        );
+        let text = refused(&["--ground", "moon"]);
+        assert!(
+            Ground::NAMES.iter().all(|name| text.contains(name)),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn cpus_are_bounded_and_the_bound_is_told() {
+        for wrong in ["0", "9", "-1", "two"] {
+            let text = refused(&["--cpus", wrong]);
+            assert!(
+                wrong == "two" || wrong == "-1" || text.contains("1..=8"),
+                "{text}"
+            );
+        }
+        assert_eq!(parse(&["--cpus", "8"]).expect("the limit itself").cpus(), 8);
+    }
+
+    #[test]
+    fn nothing_asked_means_everything() {
+        let args = parse(&[]).expect("no arguments");
+        assert_eq!(args.workloads(), Workload::ALL);
+        assert_eq!(args.grounds(), Ground::ALL);
+        assert_eq!(args.models(Ground::Host), (Model::ALL.to_vec(), vec![]));
+        assert_eq!(
+            args.models(Ground::Kernel),
+            (Model::IN_KERNEL.to_vec(), vec![])
+        );
+    }
+
+    #[test]
+    fn a_model_asked_for_where_it_is_not_is_told() {
+        let args = parse(&["--models", "rayon,one-to-one,rayon"]).expect("valid");
+        assert_eq!(args.models(Ground::Host).0, [Model::OneToOne, Model::Rayon]);
+        assert_eq!(
+            args.models(Ground::Kernel),
+            (vec![Model::OneToOne], vec![Model::Rayon])
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! The host ground: every sample is a fresh process of the lab.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use record::{Ground, Model, Sample};
+use workloads::Workload;
+
+use super::tally::{Key, Tally};
+use super::{Args, Input};
+use crate::process::{self, Outcome};
+use crate::progress::Progress;
+use crate::workspace;
+
+/// How long the lab's release build may take on a slow machine.
+const BUILD_LIMIT: Duration = Duration::from_mins(15);
+
+/// Samples a subject, and how long one may take before it counts as hung.
+struct Effort {
+    samples: usize,
+    limit: Duration,
+}
+
+impl Effort {
+    const QUICK: Self = Self {
+        samples: 3,
+        limit: Duration::from_secs(10),
+    };
+    const FULL: Self = Self {
+        samples: 7,
+        limit: Duration::from_secs(30),
+    };
+}
+
+/// Builds the lab and runs every program under every model.
+pub(super) fn run(args: &Args, input: &Input) -> anyhow::Result<Tally> {
+    let mut tally = Tally::new(Ground::Host);
+    let lab = build_lab()?;
+    let effort = if args.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
+    let (models, _) = args.models(Ground::Host);
+    let workloads = args.workloads();
+
+    let progress = Progress::new(effort.samples * workloads.len() * models.len());
+    for round in 1..=effort.samples {
+        for workload in &workloads {
+            for model in &models {
+                let param = workload.default_param(args.size());
+                let key = Key {
+                    bench: format!("{workload}/{param}"),
+                    model: *model,
+                };
+                progress.begin(
+                    &format!(
+                        "host {} {model}, sample {round} of {}",
+                        key.bench, effort.samples
+                    ),
+                    round == 1,
+                );
+                if !tally.is_out(&key) {
+                    let mut command = sample(&lab, *workload, *model, param, args.cpus(), input);
+                    match take(&mut command, effort.limit) {
+                        Ok(sample) => tally.add(&key, sample),
+                        Err(reason) => {
+                            progress.say(&format!("{} under {model}: {reason}", key.bench));
+                            tally.put_out(&key, reason);
+                        }
+                    }
+                }
+                progress.done();
+            }
+        }
+    }
+    Ok(tally)
+}
+
+fn sample(
+    lab: &Path,
+    workload: Workload,
+    model: Model,
+    param: u64,
+    cpus: u64,
+    input: &Input,
+) -> Command {
+    let mut command = Command::new(lab);
+    command
+        .args([
+            "sample",
+            "--model",
+            model.name(),
+            "--workload",
+            workload.name(),
+        ])
+        .args(["--param", &param.to_string(), "--cpus", &cpus.to_string()]);
+    if workload.reads_input() {
+        command.arg("--input").arg(input.path());
+    }
+    command
+}
+
+/// Runs one sample; the error is the note of its row.
+fn take(command: &mut Command, limit: Duration) -> Result<Sample, String> {
+    let finished = process::run(command, limit);
+    match (Sample::from_output(&finished.stdout), finished.outcome) {
+        // A wrong answer ends the process with a failure, but it is an answer.
+        (Some(sample), Outcome::Exited(_)) => Ok(sample),
+        (_, Outcome::TimedOut(limit)) => Err(format!("killed after {} s", limit.as_secs())),
+        (_, outcome) => {
+            let last = finished
+                .stderr
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty());
+            Err(format!(
+                "{outcome}: {}",
+                last.unwrap_or("it said nothing").trim()
+            ))
+        }
+    }
+}
+
+/// Builds the lab in release and returns its program.
+pub(crate) fn build_lab() -> anyhow::Result<PathBuf> {
+    let progress = Progress::new(1);
+    progress.begin("building the lab", true);
+    let mut command = workspace::cargo();
+    command.args([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "benches",
+        "--bin",
+        "lab",
+    ]);
+    command.arg("--message-format=json-render-diagnostics");
+    let finished = process::run(&mut command, BUILD_LIMIT);
+    drop(progress);
+    if !finished.outcome.success() {
+        bail!(
+            "could not build the lab: {}\n{}",
+            finished.outcome,
+            finished.stderr
+        );
+    }
+    executable(&finished.stdout).context("cargo did not say where the lab is")
+}
+
+/// Finds the program in cargo's messages.
+fn executable(messages: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_sample_line_is_taken_even_from_a_failure() {
+        let line = Sample {
+            time_ns: 1.0,
+            voluntary: 0.0,
+            involuntary: 0.0,
+            runs: 1,
+            checksum: 1,
+            expected: 2,
+        };
+        let mut command = sh(&format!("echo '{}'; exit 1", line.to_line()));
+        assert_eq!(take(&mut command, LONG), Ok(line));
+    }
+
+    #[test]
+    fn a_hanging_subject_is_killed_and_noted() {
+        let note = take(&mut sh("sleep 600"), Duration::from_millis(100)).expect_err("it hangs");
+        assert!(note.starts_with("killed after"), "{note}");
+    }
+
+    #[test]
+    fn a_crash_is_noted_with_its_last_words() {
+        let note =
+            take(&mut sh("echo 'out of threads' >&2; exit 101"), LONG).expect_err("it fails");
+        assert_eq!(note, "exit status: 101: out of threads");
+    }
+
+    #[test]
+    fn the_program_is_found_in_cargos_messages() {
+        let messages = concat!(
+            "{\"reason\":\"compiler-artifact\",\"executable\":null}\n",
+            "{\"reason\":\"compiler-artifact\",\"executable\":\"/t/release/lab\"}\n",
+            "{\"reason\":\"build-finished\",\"success\":true}\n",
+        );
+        assert_eq!(executable(messages), Some(PathBuf::from("/t/release/lab")));
+        assert_eq!(executable("{}"), None);
+    }
+}
