@@ -1,1 +1,46 @@
 //! The parts of the kernel that run, and are model-checked, on the host.
+//!
+//! No assembly, no addresses of devices and no `unsafe` in here: data structures and protocols over
+//! plain values. Two kinds of items:
+//!
+//! - *owned* structures ([`RoundRobin`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
+//!   [`FrameBitmap`]): methods take `&mut self`, the kernel puts them under one of its locks;
+//! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`ParkCell`], [`IdleSet`]): they carry their
+//!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
+//!   threads and the model checker's threads run the very same lines.
+//!
+//! Parsers of untrusted bytes ([`initrd`], [`program`], [`command_line`]) never panic.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod command_line;
+pub mod initrd;
+pub mod program;
+
+mod frames;
+mod futex;
+mod idle;
+mod join;
+mod park;
+mod regions;
+mod run_queue;
+mod sync;
+mod tid;
+mod timers;
+mod user_range;
+
+pub use frames::FrameBitmap;
+pub use futex::{FutexKey, FutexTable, WaitEnd};
+pub use idle::IdleSet;
+pub use join::{JoinCell, JoinError};
+pub use park::{ParkCell, Pause, Waiter};
+pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
+pub use run_queue::RoundRobin;
+pub use sync::{SpinGuard, SpinLock};
+pub use tid::{Tid, TidAllocator};
+pub use timers::TimerQueue;
+pub use user_range::{PAGE_SIZE, USER_END, UserRange};

@@ -1,0 +1,76 @@
+//! The one lock and the atomics of this crate: `core` in the kernel, `loom` under the model checker.
+//!
+//! # Protocol
+//! The kernel takes a [`SpinLock`] with interrupts off only (it runs so everywhere but in the idle
+//! loop, where it holds none), so no interrupt handler can meet a lock that its own CPU holds.
+
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// A lock that spins: short critical sections, no sleeping, nothing slow inside.
+#[derive(Debug)]
+pub struct SpinLock<T> {
+    #[cfg(not(loom))]
+    inner: spin::mutex::SpinMutex<T>,
+    #[cfg(loom)]
+    inner: loom::sync::Mutex<T>,
+}
+
+/// Exclusive access to what a [`SpinLock`] protects; dropping it unlocks.
+#[cfg(not(loom))]
+pub type SpinGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+/// Exclusive access to what a [`SpinLock`] protects; dropping it unlocks.
+#[cfg(loom)]
+pub type SpinGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
+
+#[cfg(not(loom))]
+impl<T> SpinLock<T> {
+    /// An open lock around `value`.
+    pub const fn new(value: T) -> Self {
+        Self {
+            inner: spin::mutex::SpinMutex::new(value),
+        }
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Blocking
+    /// Spins until it is free.
+    #[inline]
+    pub fn lock(&self) -> SpinGuard<'_, T> {
+        self.inner.lock()
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
+        self.inner.try_lock()
+    }
+}
+
+#[cfg(loom)]
+impl<T> SpinLock<T> {
+    /// An open lock around `value`.
+    pub fn new(value: T) -> Self {
+        Self {
+            inner: loom::sync::Mutex::new(value),
+        }
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Blocking
+    /// Waits until it is free.
+    pub fn lock(&self) -> SpinGuard<'_, T> {
+        self.inner
+            .lock()
+            .expect("invariant: no thread panics with this lock held")
+    }
+
+    /// Takes the lock if it is free.
+    pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
+        self.inner.try_lock().ok()
+    }
+}
