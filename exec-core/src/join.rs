@@ -1,0 +1,271 @@
+//! The handle of a spawned job: one joiner, blocking or async.
+
+use core::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    mem::MaybeUninit,
+    pin::Pin,
+    ptr::NonNull,
+    task::{Context, Poll},
+};
+
+use crate::{
+    error::JoinError,
+    executor::Ticket,
+    ground::Nanos,
+    job::JobId,
+    task::header::{HandleDrop, Header},
+    unwind,
+    wait::{WaitMode, Waited, Waiter},
+};
+
+/// What a handle can ask of its cell; all but `release` need the handle's reference.
+pub(crate) struct JoinVTable {
+    /// Moves the output of a complete cell, a `Result<T, JoinError>`, to the place given, once.
+    pub(crate) take: unsafe fn(NonNull<Header>, *mut ()),
+    /// Gives up the handle's reference.
+    pub(crate) release: unsafe fn(NonNull<Header>),
+    /// Asks for the job not to run (on).
+    pub(crate) cancel: unsafe fn(NonNull<Header>) -> bool,
+    /// Runs the job on this thread if nobody has started it.
+    pub(crate) run_here: unsafe fn(NonNull<Header>) -> bool,
+}
+
+/// The one right to the result of a spawned job.
+///
+/// [`join`](Self::join) blocks for it, `.await` waits for it in a future. There is one joiner:
+/// the handle is not `Clone`. Dropping it detaches the job, which runs on.
+///
+/// # Examples
+/// ```
+/// # use exec_core::{Handle, inline::Inline};
+/// let handle = Handle::new(Inline::default());
+/// let job = handle.spawn(|| 6 * 7);
+/// assert_eq!(job.join().unwrap(), 42);
+/// ```
+#[must_use = "dropping a JoinHandle detaches the job; call `detach` to say that you mean it"]
+pub struct JoinHandle<T> {
+    ptr: NonNull<Header>,
+    vtable: &'static JoinVTable,
+    waiter: &'static dyn Waiter,
+    ticket: Ticket,
+    taken: bool,
+    result: PhantomData<T>,
+}
+
+// SAFETY: the handle moves the result from the completer's thread to its own, hence `T: Send`;
+// everything else it reaches is the header, which is `Sync`.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: through `&JoinHandle` only atomic operations are reachable (`is_finished`, `cancel`).
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    /// The caller passes on the handle's reference to a cell that the vtable is for, and whose
+    /// `HANDLE` bit is set.
+    pub(crate) unsafe fn from_raw(
+        ptr: NonNull<Header>,
+        vtable: &'static JoinVTable,
+        waiter: &'static dyn Waiter,
+        ticket: Ticket,
+    ) -> Self {
+        Self {
+            ptr,
+            vtable,
+            waiter,
+            ticket,
+            taken: false,
+            result: PhantomData,
+        }
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: the handle's reference keeps the cell.
+        unsafe { self.ptr.as_ref() }
+    }
+
+    /// Waits for the job and returns its result.
+    ///
+    /// # Errors
+    /// * [`JoinError::Panicked`] with the payload of the job's panic.
+    /// * [`JoinError::Cancelled`] when the job was cancelled or dropped by a shutdown.
+    /// * [`JoinError::Rejected`] when the executor had refused the job.
+    /// * [`JoinError::WouldDeadlock`] when the model sees that the wait could never end (a job
+    ///   that waits for itself; the last free worker of a pool that would wait for queued
+    ///   work). The job is detached then.
+    /// * [`JoinError::Exited`] when the job's thread ended before the job did.
+    ///
+    /// # Blocking
+    /// Until the job has ended, in the model's own way: it joins the thread, parks, or runs
+    /// other jobs meanwhile.
+    pub fn join(mut self) -> Result<T, JoinError> {
+        match self.wait(WaitMode::JOIN) {
+            Waited::Done => Ok(()),
+            Waited::Exited(code) => Err(JoinError::Exited(code)),
+            Waited::WouldDeadlock | Waited::TimedOut => Err(JoinError::WouldDeadlock),
+        }?;
+        self.take()
+    }
+
+    /// As [`join`](Self::join), until `until` at the latest (the time of the executor's ground).
+    ///
+    /// # Errors
+    /// The handle itself when the time was up, or when waiting would never end.
+    ///
+    /// # Blocking
+    /// Until the job has ended or `until` has come.
+    pub fn join_until(mut self, until: Nanos) -> Result<Result<T, JoinError>, Self> {
+        match self.wait(WaitMode::until(until)) {
+            Waited::Done => Ok(self.take()),
+            Waited::Exited(code) => Ok(Err(JoinError::Exited(code))),
+            Waited::WouldDeadlock | Waited::TimedOut => Err(self),
+        }
+    }
+
+    /// As [`join`](Self::join), for `timeout` at most.
+    ///
+    /// # Errors
+    /// The handle itself when the time was up, or when waiting would never end.
+    ///
+    /// # Blocking
+    /// Until the job has ended or `timeout` has passed.
+    #[cfg(feature = "std")]
+    pub fn join_timeout(self, timeout: core::time::Duration) -> Result<Result<T, JoinError>, Self> {
+        use crate::ground::{Ground, StdGround};
+        self.join_until(StdGround.now().saturating_add(timeout))
+    }
+
+    fn wait(&mut self, mode: WaitMode) -> Waited {
+        if let Some(own) = self.ticket.waiter() {
+            // A thread is joined even when its job is done: that is what ends it.
+            return own.wait(self.header(), mode);
+        }
+        if self.header().is_complete() {
+            return Waited::Done;
+        }
+        if self.waiter.runs_own_unstarted() {
+            // SAFETY: the handle's reference keeps the cell.
+            if unsafe { (self.vtable.run_here)(self.ptr) } {
+                return Waited::Done;
+            }
+        }
+        self.waiter.wait(self.header(), mode)
+    }
+
+    fn take(&mut self) -> Result<T, JoinError> {
+        debug_assert!(
+            self.header().is_complete(),
+            "invariant: taken only when complete"
+        );
+        self.taken = true;
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        // SAFETY: complete, and `taken` says that it was not taken before; the cell's output has
+        // the type of `output` by the contract of `from_raw`.
+        unsafe { (self.vtable.take)(self.ptr, output.as_mut_ptr().cast()) };
+        // SAFETY: `take` has written it.
+        unsafe { output.assume_init() }
+    }
+
+    /// Waits for a job that borrows from this stack: returns only when it has ended.
+    pub(crate) fn join_borrowed(mut self) -> Result<T, JoinError> {
+        let abort = unwind::AbortOnDrop("waiting for a job that borrows from this stack failed");
+        if self.ticket.waiter().is_none() && !self.header().is_complete() {
+            // SAFETY: the handle's reference keeps the cell.
+            let _ = unsafe { (self.vtable.run_here)(self.ptr) };
+        }
+        while !self.header().is_complete() {
+            match self.wait(WaitMode::MUST_FINISH) {
+                // A thread that ended under its job leaves borrows behind that nobody returns.
+                Waited::Exited(_) => drop(abort),
+                Waited::Done | Waited::TimedOut | Waited::WouldDeadlock => continue,
+            }
+            unreachable!("invariant: the abort guard does not return");
+        }
+        core::mem::forget(abort);
+        self.take()
+    }
+
+    /// Whether the job has ended, so that [`join`](Self::join) would not wait for it.
+    pub fn is_finished(&self) -> bool {
+        self.header().is_complete()
+    }
+
+    /// Asks for the job not to run: a closure that has not started never will, a future is
+    /// dropped at its next turn. `true` when the job will end as [`JoinError::Cancelled`], or,
+    /// for a future that is being polled right now, unless that very poll finishes it.
+    ///
+    /// A closure that is running is not stopped (`false`).
+    pub fn cancel(&self) -> bool {
+        if self.taken {
+            return false;
+        }
+        // SAFETY: the handle's reference keeps the cell.
+        unsafe { (self.vtable.cancel)(self.ptr) }
+    }
+
+    /// Lets the job run on without a joiner; a panic of it goes to the executor's panic handler.
+    pub fn detach(self) {
+        drop(self);
+    }
+
+    /// What identifies the job while the handle lives.
+    pub fn id(&self) -> JobId {
+        JobId::of(self.ptr.as_ptr())
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    /// When it is polled again after it was ready.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the handle is polled and not finished: poll it again, or `join` it.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(
+            !self.taken,
+            "a JoinHandle was polled after it had returned its result"
+        );
+        if self.header().set_waker(cx.waker()) {
+            return Poll::Ready(self.take());
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let release = self.vtable.release;
+        match self.header().drop_handle() {
+            HandleDrop::OutputIsYours => {
+                if !self.taken {
+                    let output = self.take();
+                    let _ = unwind::drop_caught(output).map_err(unwind::discard);
+                }
+                // SAFETY: the handle's reference, not used again.
+                unsafe { release(self.ptr) };
+            }
+            HandleDrop::Released { last: false } => {}
+            HandleDrop::Released { last: true } => {
+                // The count is at zero and only the freeing is left: go through the vtable with
+                // a reference of its own.
+                // SAFETY: nobody else has the cell any more.
+                unsafe { self.ptr.as_ref() }.retain();
+                // SAFETY: the reference just added.
+                unsafe { release(self.ptr) };
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}

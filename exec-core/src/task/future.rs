@@ -1,0 +1,460 @@
+//! The cell of a future: polled many times, each poll one job.
+//!
+//! # States
+//! Idle (no bit), scheduled (`SCHEDULED`: one job exists), running (`CLAIMED`), running and woken
+//! (both), complete. See [`header`](super::header) for the word.
+//!
+//! # Protocol
+//! * A waker sets `SCHEDULED`; only the one that found the future idle makes a job.
+//! * The job turns `SCHEDULED` into `CLAIMED`, polls, and on `Pending` clears `CLAIMED`. When
+//!   `SCHEDULED` came meanwhile it goes back into the queue as a yield.
+//! * `cancel` is a wake that also says `CANCEL`: the future is always dropped by a job, on a
+//!   thread of its executor, or where its last reference goes.
+//!
+//! # Why nothing is lost
+//! A wake during a poll leaves `SCHEDULED` behind, which the poller sees in the same
+//! read-modify-write that ends the poll. A wake after it finds no `CLAIMED` and makes the job
+//! itself. A million wakes of one future are one job.
+//!
+//! # Shutdown
+//! A job that is dropped instead of run drops the future and completes the cell as cancelled. A
+//! wake after the executor has gone is refused, which drops its job, which does the same.
+
+use alloc::boxed::Box;
+use core::{
+    fmt,
+    future::Future,
+    mem::ManuallyDrop,
+    pin::Pin,
+    ptr::NonNull,
+    task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
+};
+
+use super::header::{HANDLE, Header, Idle, Output, REF_ONE, SCHEDULED, Start};
+use crate::{
+    error::{JoinError, Reason, Rejected},
+    executor::{Ticket, Wake},
+    job::{Job, JobVTable},
+    join::{JoinHandle, JoinVTable},
+    sync::UnsafeCell,
+    unwind::{self, Payload},
+    wait::Waiter,
+};
+
+/// Where the polls of a future go.
+///
+/// Each future owns one: usually a counted pointer to its executor.
+pub trait Schedule: Send + Sync + 'static {
+    /// Queues the next poll. Work that cannot be queued is dropped, which cancels the future.
+    fn schedule(&self, job: Job, wake: Wake);
+
+    /// Takes the future into the executor's list, before it is first queued; the key comes back
+    /// in [`disown`](Self::disown).
+    fn adopt(&self, task: TaskRef) -> usize;
+
+    /// The future is complete, or was freed without ever completing. Called exactly once.
+    fn disown(&self, key: usize);
+}
+
+enum Stage<Fut: Future> {
+    Future(Fut),
+    Output(Result<Fut::Output, JoinError>),
+    Empty,
+}
+
+#[repr(C)]
+struct FutureCell<Fut: Future, S: Schedule> {
+    header: Header,
+    home: S,
+    /// Written before the first job exists; read by whoever ends the future.
+    key: UnsafeCell<usize>,
+    /// The poller's while `CLAIMED`; then as [`Output`] says. The future is pinned here.
+    stage: UnsafeCell<Stage<Fut>>,
+}
+
+/// Spawns a future whose polls go to `home`, and whose first poll `first` queues.
+///
+/// One allocation; each wake allocates nothing. A refusal by `first` ends the future, and the
+/// joiner sees the reason.
+pub fn spawn_future<Fut, S>(
+    future: Fut,
+    home: S,
+    waiter: &'static dyn Waiter,
+    first: impl FnOnce(Job, &S) -> Result<Ticket, Rejected>,
+) -> JoinHandle<Fut::Output>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+    S: Schedule,
+{
+    // Three references: the job, the handle, the executor's list.
+    let cell = Box::new(FutureCell {
+        header: Header::new(HANDLE | SCHEDULED | (3 * REF_ONE)),
+        home,
+        key: UnsafeCell::new(0),
+        stage: UnsafeCell::new(Stage::Future(future)),
+    });
+    let ptr = NonNull::from(Box::leak(cell)).cast::<Header>();
+    // SAFETY: the list's reference.
+    let task = unsafe { TaskRef::from_raw(ptr, &FutureCell::<Fut, S>::TASK) };
+    // SAFETY: the handle's reference, held until this function returns at least, keeps the cell.
+    let cell = unsafe { FutureCell::<Fut, S>::at(ptr) };
+    let key = cell.home.adopt(task);
+    // SAFETY: no job exists yet, so nobody reads the key.
+    cell.key.with_mut(|slot| unsafe { *slot = key });
+    // SAFETY: the job's reference.
+    let job = unsafe { Job::from_raw(ptr.as_ptr().cast(), &FutureCell::<Fut, S>::JOB) };
+    let ticket = match first(job, &cell.home) {
+        Ok(ticket) => ticket,
+        Err(Rejected { job, reason }) => {
+            FutureCell::<Fut, S>::reject(job, ptr, reason);
+            Ticket::shared()
+        }
+    };
+    // SAFETY: the handle's reference; the vtable is this cell's.
+    unsafe { JoinHandle::from_raw(ptr, &FutureCell::<Fut, S>::JOIN, waiter, ticket) }
+}
+
+impl<Fut: Future, S: Schedule> FutureCell<Fut, S> {
+    const JOB: JobVTable = JobVTable {
+        run: Self::job_run,
+        drop: Self::job_drop,
+    };
+    const JOIN: JoinVTable = JoinVTable {
+        take: Self::take_output,
+        release: Self::release,
+        cancel: Self::cancel,
+        run_here: Self::run_here,
+    };
+    const TASK: TaskVTable = TaskVTable {
+        cancel: Self::cancel,
+        release: Self::release,
+    };
+    const WAKER: RawWakerVTable = RawWakerVTable::new(
+        Self::waker_clone,
+        Self::waker_wake,
+        Self::waker_wake_by_ref,
+        Self::waker_drop,
+    );
+
+    /// # Safety
+    /// `ptr` leads to a live cell of this type.
+    unsafe fn at<'a>(ptr: NonNull<Header>) -> &'a Self {
+        // SAFETY: by the caller; the header is the first field of a `repr(C)` cell.
+        unsafe { ptr.cast::<Self>().as_ref() }
+    }
+
+    /// # Safety
+    /// `data` came from a cell of this type, which is live.
+    unsafe fn ptr(data: *const ()) -> NonNull<Header> {
+        // SAFETY: cells come from boxes and are never null.
+        unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+    }
+
+    fn replace(&self, next: Stage<Fut>) -> Stage<Fut> {
+        // SAFETY: only called with no future in the stage, or with one that is never polled
+        // again and dropped by the same thread; the caller holds `CLAIMED` or the output.
+        self.stage
+            .with_mut(|stage| unsafe { core::ptr::replace(stage, next) })
+    }
+
+    /// Drops the future where it is pinned; its panic comes back. The caller holds `CLAIMED`.
+    fn drop_future(&self) -> Result<(), Payload> {
+        unwind::catch(|| {
+            // SAFETY: the caller holds `CLAIMED`. The assignment drops the future in place, and
+            // leaves `Empty` behind even when that drop panics.
+            self.stage
+                .with_mut(|stage| unsafe { *stage = Stage::Empty });
+        })
+    }
+
+    /// Polls once. The caller holds `CLAIMED`.
+    fn poll(&self, cx: &mut Context<'_>) -> Result<Poll<Fut::Output>, Payload> {
+        unwind::catch(|| {
+            self.stage.with_mut(|stage| {
+                // SAFETY: `CLAIMED` makes this the only access to the stage.
+                let Stage::Future(future) = (unsafe { &mut *stage }) else {
+                    unreachable!("invariant: a cell that is not complete holds its future");
+                };
+                // SAFETY: the cell is on the heap and the future never moves out of it.
+                unsafe { Pin::new_unchecked(future) }.poll(cx)
+            })
+        })
+    }
+
+    unsafe fn job_run(data: *mut ()) -> Result<(), Payload> {
+        // SAFETY: the job's data.
+        let ptr = unsafe { Self::ptr(data) };
+        // SAFETY: the job's reference keeps the cell.
+        let cell = unsafe { Self::at(ptr) };
+        if cell.header.start() == Start::Cancel {
+            // SAFETY: `start` claimed; the job's reference goes.
+            return unsafe { Self::end(ptr, JoinError::Cancelled) };
+        }
+        // The waker of this poll borrows the job's reference: a future that does not keep it
+        // costs no counting.
+        // SAFETY: the vtable is this cell's, and the waker is never dropped.
+        let waker = ManuallyDrop::new(unsafe { Waker::from_raw(Self::raw_waker(ptr)) });
+        match cell.poll(&mut Context::from_waker(&waker)) {
+            Ok(Poll::Pending) => match cell.header.idle() {
+                Idle::Again => {
+                    let wake = if cell.header.is_cancelled() {
+                        Wake::Woken
+                    } else {
+                        Wake::Yielded
+                    };
+                    // SAFETY: the job's reference, passed on.
+                    let job = unsafe { Job::from_raw(data, &Self::JOB) };
+                    // The queue may run and free the cell before `schedule` returns, so the
+                    // cell must not be used through `cell.home` without a reference of its own.
+                    // SAFETY: see `schedule_job`.
+                    unsafe { Self::schedule_job(ptr, job, wake) };
+                    Ok(())
+                }
+                Idle::Waiting { last: false } => Ok(()),
+                Idle::Waiting { last: true } => {
+                    // SAFETY: the last reference was given up.
+                    unsafe { Self::free(ptr) };
+                    Ok(())
+                }
+            },
+            Ok(Poll::Ready(output)) => {
+                let output = match cell.drop_future() {
+                    Ok(()) => Ok(output),
+                    Err(payload) => Err(JoinError::Panicked(payload)),
+                };
+                cell.replace(Stage::Output(output));
+                // SAFETY: claimed, output in place, the job's reference goes.
+                unsafe { Self::finish(ptr) }
+            }
+            // SAFETY: claimed; the job's reference goes.
+            Err(payload) => unsafe { Self::end(ptr, JoinError::Panicked(payload)) },
+        }
+    }
+
+    unsafe fn job_drop(data: *mut ()) {
+        // SAFETY: the job's data.
+        let ptr = unsafe { Self::ptr(data) };
+        // SAFETY: the job's reference is given up here.
+        unsafe { Self::end_unrun(ptr, JoinError::Cancelled) };
+    }
+
+    /// # Safety
+    /// The caller owns the job's reference, and gives it up.
+    unsafe fn end_unrun(ptr: NonNull<Header>, why: JoinError) {
+        // SAFETY: the reference keeps the cell.
+        let _ = unsafe { Self::at(ptr) }.header.start();
+        // SAFETY: `start` claimed; the reference goes.
+        if let Err(payload) = unsafe { Self::end(ptr, why) } {
+            unwind::discard(payload);
+        }
+    }
+
+    fn reject(job: Job, ptr: NonNull<Header>, reason: Reason) {
+        if core::ptr::eq(job.data_ptr(), ptr.as_ptr().cast()) {
+            let _ = job.into_raw();
+            // SAFETY: the job's reference was taken over.
+            unsafe { Self::end_unrun(ptr, JoinError::Rejected(reason)) };
+        }
+    }
+
+    /// Drops the future and completes with `why`.
+    ///
+    /// # Safety
+    /// The caller holds `CLAIMED` and gives up a reference of its own.
+    unsafe fn end(ptr: NonNull<Header>, why: JoinError) -> Result<(), Payload> {
+        // SAFETY: the reference keeps the cell.
+        let cell = unsafe { Self::at(ptr) };
+        let why = match cell.drop_future() {
+            Ok(()) => why,
+            // The first panic is the one that is told.
+            Err(payload) => match why {
+                JoinError::Panicked(first) => {
+                    unwind::discard(payload);
+                    JoinError::Panicked(first)
+                }
+                _ => JoinError::Panicked(payload),
+            },
+        };
+        cell.replace(Stage::Output(Err(why)));
+        // SAFETY: claimed, output in place, the reference goes.
+        unsafe { Self::finish(ptr) }
+    }
+
+    /// # Safety
+    /// The caller holds `CLAIMED`, has put the output in place, and gives up a reference.
+    unsafe fn finish(ptr: NonNull<Header>) -> Result<(), Payload> {
+        // SAFETY: the reference keeps the cell.
+        let cell = unsafe { Self::at(ptr) };
+        // SAFETY: the key was written before the first job.
+        cell.home.disown(cell.key.with(|key| unsafe { *key }));
+        if cell.header.complete_and_release() {
+            return Ok(());
+        }
+        let unseen = match cell.header.complete() {
+            Output::Joiners => Ok(()),
+            Output::Orphaned => match cell.replace(Stage::Empty) {
+                Stage::Output(Err(JoinError::Panicked(payload))) => Err(payload),
+                other => unwind::drop_caught(other),
+            },
+        };
+        // SAFETY: the caller's reference, not used again.
+        unsafe { Self::release(ptr) };
+        unseen
+    }
+
+    /// # Safety
+    /// Gives up a reference that the caller owns.
+    unsafe fn release(ptr: NonNull<Header>) {
+        // SAFETY: the reference keeps the cell.
+        if unsafe { Self::at(ptr) }.header.release() {
+            // SAFETY: it was the last.
+            unsafe { Self::free(ptr) };
+        }
+    }
+
+    /// # Safety
+    /// No reference is left.
+    unsafe fn free(ptr: NonNull<Header>) {
+        // SAFETY: the cell came from a box of this type, and nobody else has it.
+        let cell = unsafe { Box::from_raw(ptr.cast::<Self>().as_ptr()) };
+        if !cell.header.is_complete() {
+            // SAFETY: nobody else has the cell.
+            cell.home.disown(cell.key.with(|key| unsafe { *key }));
+        }
+        let _ = unwind::drop_caught(cell).map_err(unwind::discard);
+    }
+
+    /// # Safety
+    /// The handle's: complete, not taken before, and `to` has room for a
+    /// `Result<Fut::Output, JoinError>`.
+    unsafe fn take_output(ptr: NonNull<Header>, to: *mut ()) {
+        // SAFETY: the handle's reference keeps the cell.
+        let cell = unsafe { Self::at(ptr) };
+        let Stage::Output(output) = cell.replace(Stage::Empty) else {
+            unreachable!("invariant: a complete cell holds its output");
+        };
+        // SAFETY: by the caller.
+        unsafe { to.cast::<Result<Fut::Output, JoinError>>().write(output) };
+    }
+
+    /// Queues `job`, which owns a reference.
+    ///
+    /// # Safety
+    /// The cell is live now. The job may be run, and the cell freed, while `schedule` still
+    /// uses `home`: an extra reference keeps it until then.
+    unsafe fn schedule_job(ptr: NonNull<Header>, job: Job, wake: Wake) {
+        // SAFETY: live, by the caller.
+        let cell = unsafe { Self::at(ptr) };
+        cell.header.retain();
+        cell.home.schedule(job, wake);
+        // SAFETY: the extra reference.
+        unsafe { Self::release(ptr) };
+    }
+
+    /// # Safety
+    /// The caller holds a reference.
+    unsafe fn cancel(ptr: NonNull<Header>) -> bool {
+        // SAFETY: by the caller.
+        let cell = unsafe { Self::at(ptr) };
+        match cell.header.cancel() {
+            None => false,
+            Some(false) => true,
+            Some(true) => {
+                cell.header.retain();
+                // SAFETY: the reference just added; `SCHEDULED` was set by `cancel`.
+                let job = unsafe { Job::from_raw(ptr.as_ptr().cast(), &Self::JOB) };
+                cell.home.schedule(job, Wake::Woken);
+                true
+            }
+        }
+    }
+
+    /// A future is never run by its joiner: it belongs to its executor's threads.
+    unsafe fn run_here(_: NonNull<Header>) -> bool {
+        false
+    }
+
+    fn raw_waker(ptr: NonNull<Header>) -> RawWaker {
+        RawWaker::new(ptr.as_ptr().cast_const().cast(), &Self::WAKER)
+    }
+
+    unsafe fn waker_clone(data: *const ()) -> RawWaker {
+        // SAFETY: the waker's data.
+        let ptr = unsafe { Self::ptr(data) };
+        // SAFETY: the waker's reference keeps the cell.
+        unsafe { Self::at(ptr) }.header.retain();
+        Self::raw_waker(ptr)
+    }
+
+    unsafe fn waker_wake(data: *const ()) {
+        // SAFETY: the waker's data; its reference keeps the cell until `waker_drop`.
+        unsafe { Self::waker_wake_by_ref(data) };
+        // SAFETY: the waker is consumed.
+        unsafe { Self::waker_drop(data) };
+    }
+
+    unsafe fn waker_wake_by_ref(data: *const ()) {
+        // SAFETY: the waker's data.
+        let ptr = unsafe { Self::ptr(data) };
+        // SAFETY: the waker's reference keeps the cell, during `schedule` too.
+        let cell = unsafe { Self::at(ptr) };
+        if cell.header.wake() {
+            cell.header.retain();
+            // SAFETY: the reference just added; `wake` set `SCHEDULED`.
+            let job = unsafe { Job::from_raw(data.cast_mut(), &Self::JOB) };
+            cell.home.schedule(job, Wake::Woken);
+        }
+    }
+
+    unsafe fn waker_drop(data: *const ()) {
+        // SAFETY: the waker's data.
+        let ptr = unsafe { Self::ptr(data) };
+        // SAFETY: the waker's reference.
+        unsafe { Self::release(ptr) };
+    }
+}
+
+struct TaskVTable {
+    cancel: unsafe fn(NonNull<Header>) -> bool,
+    release: unsafe fn(NonNull<Header>),
+}
+
+/// A counted pointer to a living future, for the list that an executor keeps of its own.
+pub struct TaskRef {
+    ptr: NonNull<Header>,
+    vtable: &'static TaskVTable,
+}
+
+// SAFETY: only `cancel` and the count are reachable through it, and both are atomic.
+unsafe impl Send for TaskRef {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    /// # Safety
+    /// The caller passes on a reference to a cell that the vtable is for.
+    unsafe fn from_raw(ptr: NonNull<Header>, vtable: &'static TaskVTable) -> Self {
+        Self { ptr, vtable }
+    }
+
+    /// Asks the future to end: it is dropped at its next turn and its joiner sees `Cancelled`.
+    /// `false` when it is complete already.
+    pub fn cancel(&self) -> bool {
+        // SAFETY: this reference keeps the cell.
+        unsafe { (self.vtable.cancel)(self.ptr) }
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        // SAFETY: this reference, given up once.
+        unsafe { (self.vtable.release)(self.ptr) };
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskRef").field(&self.ptr).finish()
+    }
+}

@@ -1,0 +1,353 @@
+//! The state word and the joiner's waker: who may touch what in a cell, and when it is freed.
+//!
+//! # States
+//! | bit | set by | meaning |
+//! |---|---|---|
+//! | `CLAIMED` | who runs or cancels the body | a closure: its body is taken, for good; a future: it is being polled now |
+//! | `SCHEDULED` | a waker, the spawner | (futures) a job for one poll exists |
+//! | `CANCEL` | `cancel` | (futures) the next poll drops the future instead |
+//! | `COMPLETE` | who claimed the body | the output is in place; never cleared |
+//! | `JOIN_WAKER` | the joiner | the waker slot is filled and belongs to the completer |
+//! | `HANDLE` | the spawner | the join handle exists; cleared when it goes before `COMPLETE` |
+//! | the rest | | a count of references: handle, job, wakers, the owner's list |
+//!
+//! # Protocol
+//! Completer: writes the output, sets `COMPLETE` (release), and looks at what the word was:
+//! with `JOIN_WAKER` it takes the waker and wakes; without `HANDLE` the output is nobody's and
+//! the completer drops it.
+//! Joiner: gets the waker slot back by clearing `JOIN_WAKER`, writes its waker, sets
+//! `JOIN_WAKER` again; each step fails when `COMPLETE` is there, and then the output is its own.
+//!
+//! # Why nothing is lost
+//! `JOIN_WAKER` and `COMPLETE` are bits of one word that changes only by read-modify-write. So
+//! of "the joiner set its waker" and "the completer completed", the later one sees the former:
+//! either the completer finds the waker or the joiner finds the output. The same order decides
+//! between the handle's drop and the completion, so exactly one side drops the output.
+
+use core::task::Waker;
+
+use crate::{
+    job::JobId,
+    sync::{
+        UnsafeCell,
+        atomic::{
+            AtomicUsize,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+            fence,
+        },
+    },
+    unwind,
+    wait::Completion,
+};
+
+/// The body is taken (closure), or a poll is under way (future).
+pub(crate) const CLAIMED: usize = 1 << 0;
+/// A job for one poll exists.
+pub(crate) const SCHEDULED: usize = 1 << 1;
+/// The future is to be dropped at its next turn.
+pub(crate) const CANCEL: usize = 1 << 2;
+/// The output is in place.
+pub(crate) const COMPLETE: usize = 1 << 3;
+/// The waker slot is filled and is the completer's.
+pub(crate) const JOIN_WAKER: usize = 1 << 4;
+/// The join handle exists.
+pub(crate) const HANDLE: usize = 1 << 5;
+/// One reference.
+pub(crate) const REF_ONE: usize = 1 << 6;
+
+/// Whose the output is after a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Output {
+    /// The join handle's.
+    Joiners,
+    /// Nobody's: the completer has to drop it.
+    Orphaned,
+}
+
+/// What is left to do after the handle has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum HandleDrop {
+    /// The output is in place and the handle's: drop it, then release the handle's reference.
+    OutputIsYours,
+    /// The reference is given up already; `last` says whether to free the cell.
+    Released {
+        /// It was the last reference.
+        last: bool,
+    },
+}
+
+/// What a scheduled poll has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Start {
+    /// Poll the future.
+    Poll,
+    /// Drop the future.
+    Cancel,
+}
+
+/// What follows a poll that returned `Pending`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Idle {
+    /// It was woken meanwhile: schedule the next poll with the same reference.
+    Again,
+    /// It waits; the job's reference is given up, and `last` says whether to free the cell.
+    Waiting {
+        /// It was the last reference: nobody can ever wake it.
+        last: bool,
+    },
+}
+
+/// The first field of every cell.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Header {
+    state: AtomicUsize,
+    /// The joiner's while `JOIN_WAKER` is clear; the completer's once it has set `COMPLETE` and
+    /// found `JOIN_WAKER` set.
+    waker: UnsafeCell<Option<Waker>>,
+}
+
+impl Header {
+    /// A header with these bits set.
+    pub(crate) fn new(state: usize) -> Self {
+        Self {
+            state: AtomicUsize::new(state),
+            waker: UnsafeCell::new(None),
+        }
+    }
+
+    /// Takes the one right to the body of a closure; `false` when somebody has it.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        // ORDERING: nothing is published by claiming. The body was published by whatever moved
+        // the job or the handle to this thread; Relaxed is enough for "exactly one".
+        self.state.fetch_or(CLAIMED, Relaxed) & CLAIMED == 0
+    }
+
+    /// Whether the body of a closure is taken.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.state.load(Relaxed) & CLAIMED != 0
+    }
+
+    /// Publishes the output and wakes the joiner.
+    pub(crate) fn complete(&self) -> Output {
+        // ORDERING: Release publishes the output to `is_complete`, `set_waker` and
+        // `drop_handle`; Acquire pairs with the AcqRel of `set_waker`, to read the waker.
+        let before = self.state.fetch_or(COMPLETE, AcqRel);
+        debug_assert!(before & COMPLETE == 0, "invariant: a cell completes once");
+        if before & JOIN_WAKER != 0 {
+            // SAFETY: `JOIN_WAKER` was set when this thread set `COMPLETE`: the slot is the
+            // completer's alone from then on.
+            let waker = self.waker.with_mut(|slot| unsafe { (*slot).take() });
+            let wanted = before & HANDLE != 0;
+            // A waker is foreign code: its panic must not tear the cell.
+            let woken = unwind::catch(move || match waker {
+                Some(waker) if wanted => waker.wake(),
+                other => drop(other),
+            });
+            if let Err(payload) = woken {
+                unwind::discard(payload);
+            }
+        }
+        if before & HANDLE != 0 {
+            Output::Joiners
+        } else {
+            Output::Orphaned
+        }
+    }
+
+    /// Publishes the output and gives up the caller's reference in one step, in the common case
+    /// that a handle exists and has set no waker. `false`: nothing was done.
+    #[inline]
+    pub(crate) fn complete_and_release(&self) -> bool {
+        // ORDERING: only a guess, checked by the exchange.
+        let now = self.state.load(Relaxed);
+        if now & (HANDLE | JOIN_WAKER) != HANDLE {
+            return false;
+        }
+        // The handle holds a reference of its own, so this one is not the last.
+        debug_assert!(
+            now >= 2 * REF_ONE,
+            "invariant: job and handle each hold a reference"
+        );
+        let next = (now | COMPLETE) - REF_ONE;
+        // ORDERING: Release publishes the output, as in `complete`, and everything this
+        // reference did to whoever frees the cell (`release`).
+        self.state
+            .compare_exchange(now, next, Release, Relaxed)
+            .is_ok()
+    }
+
+    /// Whether the output is in place; after `true` it can be read.
+    #[inline]
+    pub(crate) fn is_complete(&self) -> bool {
+        // ORDERING: pairs with the Release of `complete`.
+        self.state.load(Acquire) & COMPLETE != 0
+    }
+
+    /// Joiner: registers its waker; `true` when the cell is complete (nothing is kept then).
+    pub(crate) fn set_waker(&self, waker: &Waker) -> bool {
+        // ORDERING: pairs with the Release of `complete`.
+        let mut now = self.state.load(Acquire);
+        while now & (COMPLETE | JOIN_WAKER) == JOIN_WAKER {
+            // ORDERING: Acquire on failure pairs with `complete`; success publishes nothing,
+            // the slot was last written by this joiner (or by one that sent the handle here).
+            match self
+                .state
+                .compare_exchange_weak(now, now & !JOIN_WAKER, AcqRel, Acquire)
+            {
+                Ok(_) => now &= !JOIN_WAKER,
+                Err(seen) => now = seen,
+            }
+        }
+        if now & COMPLETE != 0 {
+            return true;
+        }
+        let new = waker.clone();
+        // SAFETY: `JOIN_WAKER` is clear and only the joiner, this thread, sets it, so the slot is
+        // the joiner's even if `COMPLETE` comes now.
+        let old = self.waker.with_mut(|slot| unsafe { (*slot).replace(new) });
+        drop(old);
+        loop {
+            if now & COMPLETE != 0 {
+                // SAFETY: as above; the completer saw no `JOIN_WAKER` and keeps off.
+                let unused = self.waker.with_mut(|slot| unsafe { (*slot).take() });
+                drop(unused);
+                return true;
+            }
+            // ORDERING: Release publishes the waker to `complete`; Acquire on failure pairs
+            // with the Release of `complete`.
+            match self
+                .state
+                .compare_exchange_weak(now, now | JOIN_WAKER, AcqRel, Acquire)
+            {
+                Ok(_) => return false,
+                Err(seen) => now = seen,
+            }
+        }
+    }
+
+    /// Handle: goes. The caller does what the answer says.
+    pub(crate) fn drop_handle(&self) -> HandleDrop {
+        // ORDERING: pairs with the Release of `complete`.
+        let mut now = self.state.load(Acquire);
+        loop {
+            if now & COMPLETE != 0 {
+                return HandleDrop::OutputIsYours;
+            }
+            let next = (now & !HANDLE) - REF_ONE;
+            // ORDERING: Release hands what the handle did to whoever frees the cell; Acquire
+            // for the case that it is this thread, and for the output.
+            match self.state.compare_exchange_weak(now, next, AcqRel, Acquire) {
+                Ok(_) => {
+                    return HandleDrop::Released {
+                        last: next < REF_ONE,
+                    };
+                }
+                Err(seen) => now = seen,
+            }
+        }
+    }
+
+    /// Adds a reference.
+    ///
+    /// # Panics
+    /// Aborts when the count could overflow, long before it does.
+    pub(crate) fn retain(&self) {
+        // ORDERING: a new reference is made from an old one, which keeps the cell alive.
+        let before = self.state.fetch_add(REF_ONE, Relaxed);
+        if before > isize::MAX as usize {
+            drop(unwind::AbortOnDrop(
+                "a task has more wakers than a machine word can count",
+            ));
+        }
+    }
+
+    /// Gives up a reference; `true` when it was the last and the cell is to be freed.
+    #[inline]
+    pub(crate) fn release(&self) -> bool {
+        // ORDERING: Release hands this reference's accesses to the one that frees.
+        if self.state.fetch_sub(REF_ONE, Release) >= 2 * REF_ONE {
+            return false;
+        }
+        // ORDERING: pairs with the Release of every other `release` before the cell is freed.
+        fence(Acquire);
+        true
+    }
+
+    /// Future: the job starts; `SCHEDULED` becomes `CLAIMED`.
+    pub(crate) fn start(&self) -> Start {
+        // ORDERING: Acquire pairs with the Release of `wake` (what the waker wrote before it
+        // woke) and of `idle` (the future, as the last poll left it).
+        let before = self.state.fetch_xor(SCHEDULED | CLAIMED, AcqRel);
+        debug_assert!(
+            before & (SCHEDULED | CLAIMED | COMPLETE) == SCHEDULED,
+            "invariant: one job exists for a scheduled future, and no poll is under way"
+        );
+        if before & CANCEL != 0 {
+            Start::Cancel
+        } else {
+            Start::Poll
+        }
+    }
+
+    /// Future: a poll returned `Pending`.
+    pub(crate) fn idle(&self) -> Idle {
+        // ORDERING: Release publishes the future to the next `start`; Acquire sees what the
+        // waker wrote that woke it meanwhile.
+        let before = self.state.fetch_and(!CLAIMED, AcqRel);
+        if before & SCHEDULED != 0 {
+            Idle::Again
+        } else {
+            Idle::Waiting {
+                last: self.release(),
+            }
+        }
+    }
+
+    /// Future: asks for a poll. `true`: the caller makes the job, with a reference of its own.
+    #[inline]
+    pub(crate) fn wake(&self) -> bool {
+        // ORDERING: Release publishes what the waker's owner wrote to the poll that follows;
+        // also when a job exists already, since its `start` comes after this in the word.
+        let before = self.state.fetch_or(SCHEDULED, AcqRel);
+        before & (SCHEDULED | CLAIMED | COMPLETE) == 0
+    }
+
+    /// Future: asks for its end. `None`: it is complete; `Some(true)`: the caller makes the job.
+    pub(crate) fn cancel(&self) -> Option<bool> {
+        // ORDERING: as `wake`.
+        let before = self.state.fetch_or(SCHEDULED | CANCEL, AcqRel);
+        if before & COMPLETE != 0 {
+            return None;
+        }
+        Some(before & (SCHEDULED | CLAIMED) == 0)
+    }
+
+    /// Future: whether it is to be dropped instead of polled on.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        // ORDERING: a hint; `start` decides.
+        self.state.load(Relaxed) & CANCEL != 0
+    }
+}
+
+impl Completion for Header {
+    fn is_done(&self) -> bool {
+        self.is_complete()
+    }
+    fn subscribe(&self, waker: &Waker) -> bool {
+        self.set_waker(waker)
+    }
+    fn job(&self) -> JobId {
+        JobId::of(core::ptr::from_ref(self))
+    }
+}
+
+// SAFETY: the waker slot is reached only by the side that the state word names (module head).
+unsafe impl Sync for Header {}
+// SAFETY: a waker is `Send`, and the rest is atomic.
+unsafe impl Send for Header {}
