@@ -5,9 +5,12 @@
 //! out whatever model runs it, in whatever order its jobs end. The serial reference computes
 //! it in another way, without an executor.
 
-use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
+
+use exec_core::{Executor, Handle, JoinError};
+
+use crate::{fib, mixed, ping_pong, spawn_join, wordcount};
 
 /// A program that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,9 +35,6 @@ pub enum Size {
     /// A measurement.
     Full,
 }
-
-/// The text that a program reads; shared by its jobs.
-pub type Input = Arc<[u8]>;
 
 /// A name that is no program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,40 @@ impl Workload {
             Self::Fib => 60,
             Self::Mixed => 100_000,
             _ => 1_000_000_000,
+        }
+    }
+
+    /// Runs the program under a model and returns its checksum.
+    ///
+    /// # Errors
+    /// The first job's that could not be run.
+    ///
+    /// # Blocking
+    /// Until everything that the program has started has ended.
+    pub fn run<E: Executor + ?Sized>(
+        self,
+        handle: &Handle<E>,
+        param: u64,
+        text: &[u8],
+    ) -> Result<u64, JoinError> {
+        match self {
+            Self::SpawnJoin => spawn_join::run(handle, param),
+            Self::Fib => Ok(fib::run(handle, param)),
+            Self::PingPong => ping_pong::run(handle, param),
+            Self::Wordcount => Ok(wordcount::run(handle, param, text)),
+            Self::Mixed => mixed::run(handle, param),
+        }
+    }
+
+    /// Computes the checksum without an executor.
+    #[must_use]
+    pub fn serial(self, param: u64, text: &[u8]) -> u64 {
+        match self {
+            Self::SpawnJoin => spawn_join::serial(param),
+            Self::Fib => fib::serial(param),
+            Self::PingPong => ping_pong::serial(param),
+            Self::Wordcount => wordcount::serial(text),
+            Self::Mixed => mixed::serial(param),
         }
     }
 
