@@ -15,8 +15,8 @@
 //! mark, and wakes; or it changed the word first, and the kernel finds another value and refuses to
 //! sleep.
 
-use core::sync::atomic::AtomicU32;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use exec_core::sync::atomic::AtomicU32;
+use exec_core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::syscall;
 
@@ -78,7 +78,7 @@ impl RawLock {
             if self.state.load(Relaxed) == FREE && self.try_lock() {
                 return;
             }
-            core::hint::spin_loop();
+            exec_core::sync::spin_loop();
         }
         // ORDERING: Acquire pairs with the Release of `unlock`.
         while self.state.swap(CONTENDED, Acquire) != FREE {

@@ -11,7 +11,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use core::sync::atomic::AtomicU32;
+use exec_core::sync::atomic::AtomicU32;
 
 /// The numbers of the system calls.
 pub mod number {
@@ -72,6 +72,15 @@ macro_rules! errnos {
                 match self.0 {
                     $($value => stringify!($name),)*
                     _ => "E?",
+                }
+            }
+
+            /// The error of this number, if there is one.
+            #[must_use]
+            pub const fn from_number(number: i32) -> Option<Self> {
+                match number {
+                    $($value => Some(Self::$name),)*
+                    _ => None,
                 }
             }
         }

@@ -13,6 +13,7 @@ mod heap;
 mod memory;
 mod panic;
 mod start;
+pub mod thread;
 
 pub use args::Args;
 pub use kernel_bridge::kernel::{futex, syscall};

@@ -1,0 +1,52 @@
+//! The cases that leave the process alive: each group is a boot, each case a line `GROUP/CASE: ok`.
+//!
+//! A case that fails panics, which ends the process with a line that names the place. Cases that end
+//! the process themselves are in the program `fault` and in programs of their own.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod files;
+mod futexes;
+mod joins;
+mod mappings;
+mod numbers;
+mod pointers;
+mod processor;
+mod runtime;
+mod schedule;
+mod statistics;
+
+use user::{Args, println};
+
+user::program!(main);
+
+/// One case: its name and what it does.
+type Case = (&'static str, fn());
+
+const GROUPS: [(&str, &[Case]); 10] = [
+    ("runtime", runtime::CASES),
+    ("pointers", pointers::CASES),
+    ("numbers", numbers::CASES),
+    ("joins", joins::CASES),
+    ("futexes", futexes::CASES),
+    ("schedule", schedule::CASES),
+    ("processor", processor::CASES),
+    ("mappings", mappings::CASES),
+    ("statistics", statistics::CASES),
+    ("files", files::CASES),
+];
+
+fn main(args: Args) -> i32 {
+    let wanted = args.get(1).expect("usage: usertests GROUP");
+    let (group, cases) = GROUPS
+        .iter()
+        .find(|(name, _)| *name == wanted)
+        .expect("the group is one that exists");
+    for (name, case) in *cases {
+        case();
+        println!("{group}/{name}: ok");
+    }
+    0
+}
