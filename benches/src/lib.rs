@@ -1,1 +1,12 @@
 //! Every model on the same work: the lab, its peers and its benches.
+//!
+//! The program `lab` measures one thing in a fresh process; `cargo xtask compare` and
+//! `cargo xtask bench` start it, interleaved, and gather what it prints.
+
+#![forbid(unsafe_code)]
+
+pub mod cpus;
+pub mod model;
+pub mod peers;
+pub mod sample;
+pub mod switches;

@@ -1,0 +1,18 @@
+//! From a model's name to the model.
+
+use exec_core::Handle;
+use record::Model;
+
+use crate::peers::{RayonPool, TokioRuntime};
+
+/// Builds a model with this many workers, where it has workers.
+///
+/// # Errors
+/// Where its threads could not be started.
+pub fn build(model: Model, cpus: usize) -> anyhow::Result<Handle> {
+    Ok(match model {
+        Model::Rayon => Handle::new(RayonPool::new(cpus)?).into_dyn(),
+        Model::Tokio => Handle::new(TokioRuntime::new(cpus)?).into_dyn(),
+        other => anyhow::bail!("{other} is not part of this build"),
+    })
+}
