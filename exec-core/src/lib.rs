@@ -20,6 +20,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod block_on;
+#[cfg(all(feature = "conformance", not(loom)))]
+pub mod conformance;
 mod error;
 mod executor;
 mod fork;

@@ -195,6 +195,12 @@ unsafe impl<T: Send> Sync for TryLock<T> {}
 // SAFETY: the lock owns its value.
 unsafe impl<T: Send> Send for TryLock<T> {}
 
+impl<T: Default> Default for TryLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> TryLock<T> {
     /// Wraps `value`, not taken.
     #[cfg(not(loom))]
