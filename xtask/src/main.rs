@@ -7,9 +7,12 @@
 
 mod compare;
 mod counts;
+mod initrd;
+mod kernel;
 mod loom;
 mod process;
 mod progress;
+mod qemu;
 mod test;
 mod usage;
 mod workspace;
@@ -34,6 +37,9 @@ enum Verb {
     Test(test::Args),
     /// Run the loom models, which try every interleaving up to a bound.
     Loom(loom::Args),
+    /// Build the kernel, or boot it in QEMU.
+    #[command(subcommand)]
+    Kernel(kernel::Verb),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Loom(args) => loom::run(&args),
+        Verb::Kernel(verb) => kernel::verb(&verb),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

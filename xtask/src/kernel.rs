@@ -1,0 +1,450 @@
+//! `cargo xtask kernel build | test | run | measure`: the kernel and its programs, in QEMU.
+//!
+//! The kernel is a workspace of its own with a build folder of its own: it is linked for bare metal,
+//! and flags that the caller may have set for the host (loom, sanitizers, coverage) must not reach
+//! it. Everything that boots goes through [`crate::qemu::Machine`], which can't hang.
+
+mod bench;
+mod cases;
+mod expect;
+mod measure;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+
+use crate::counts::Counts;
+use crate::initrd::{self, Entry};
+use crate::process;
+use crate::progress::Progress;
+use crate::qemu::{self, Boot, End, Engine, Machine};
+use crate::workspace;
+
+/// Names the build folder where the default, `kernel/target`, will not do.
+const TARGET_VARIABLE: &str = "KERNEL_TARGET_DIR";
+
+/// How long a build may take.
+const BUILD_LIMIT: Duration = Duration::from_mins(5);
+
+/// The numbers of processors that the tests run on.
+pub(crate) const TESTED_CPUS: [u32; 3] = [1, 2, 4];
+
+/// The status of a run that was ended at its limit, as `timeout` reports it.
+const TIMED_OUT: u8 = 124;
+
+/// The status of a run that the kernel itself failed.
+const KERNEL_FAILED: u8 = 125;
+
+/// The verbs below `kernel`.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Build the kernel and its programs
+    Build {
+        /// Without optimisation, with debug assertions
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Boot every test case, on every number of processors
+    Test {
+        /// Run only the cases whose name contains this
+        filter: Option<String>,
+        /// Numbers of processors, separated by commas
+        #[arg(long, value_delimiter = ',', default_values_t = TESTED_CPUS, value_parser = cpus_parser())]
+        cpus: Vec<u32>,
+        /// Boot each case this many times
+        #[arg(long, default_value_t = 1)]
+        repeat: u32,
+    },
+    /// Boot one program and show the console
+    Run {
+        /// Number of processors
+        #[arg(long, default_value_t = 1, value_parser = cpus_parser())]
+        cpus: u32,
+        /// Count instructions: exact and repeatable, on one host thread
+        #[arg(long, conflicts_with = "kvm")]
+        icount: bool,
+        /// Run on the host's processor
+        #[arg(long)]
+        kvm: bool,
+        /// Unoptimised, with debug assertions
+        #[arg(long)]
+        debug: bool,
+        /// Memory of the machine in MiB
+        #[arg(long, default_value_t = qemu::MEMORY_MIB)]
+        memory: u32,
+        /// Seconds until the machine is ended
+        #[arg(long, default_value_t = 60)]
+        timeout: u64,
+        /// A file to put into the archive, under its own name
+        #[arg(long = "file", value_name = "PATH")]
+        files: Vec<PathBuf>,
+        /// The program, then its arguments
+        #[arg(required = true, trailing_var_arg = true)]
+        program: Vec<String>,
+    },
+    /// Count the instructions of the basic operations, twice, and check the bars
+    Measure,
+}
+
+fn cpus_parser() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(qemu::MAX_CPUS))
+}
+
+/// Runs a verb.
+pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Build { debug } => {
+            let images = build(Profile::debug(*debug))?;
+            println!("{}", images.kernel.display());
+            for (_, path) in &images.programs {
+                println!("{}", path.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Test {
+            filter,
+            cpus,
+            repeat,
+        } => {
+            let counts = test(cpus, filter.as_deref(), *repeat)?;
+            println!("{counts}");
+            Ok(if counts.failed == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Verb::Run {
+            cpus,
+            icount,
+            kvm,
+            debug,
+            memory,
+            timeout,
+            files,
+            program,
+        } => {
+            let engine = match (icount, kvm) {
+                (true, _) => Engine::Counted,
+                (false, true) => match qemu::kvm_refusal() {
+                    Some(why) => bail!("--kvm can't be used here: {why}"),
+                    None => Engine::Hardware,
+                },
+                (false, false) => Engine::Translated,
+            };
+            let files: Vec<_> = files
+                .iter()
+                .map(|path| file_entry(path))
+                .collect::<Result<_, _>>()?;
+            let boot = run(&Run {
+                words: program,
+                files: &files,
+                cpus: *cpus,
+                engine,
+                profile: Profile::debug(*debug),
+                memory_mib: *memory,
+                timeout: Duration::from_secs(*timeout),
+            })?;
+            print!("{}", boot.console);
+            if boot.end != End::Success {
+                eprintln!("{}", boot.end);
+            }
+            Ok(match boot.end {
+                End::Success => ExitCode::SUCCESS,
+                End::Failed => ExitCode::FAILURE,
+                End::Value(value) => ExitCode::from(value),
+                End::TimedOut(_) => ExitCode::from(TIMED_OUT),
+                End::Panic | End::BadInitrd | End::BadElf | End::Silent => {
+                    ExitCode::from(KERNEL_FAILED)
+                }
+            })
+        }
+        Verb::Measure => {
+            let program = qemu::ensure().program()?;
+            let images = build(Profile::Release)?;
+            let figures = measure::figures(&program, &images)?;
+            print!("{}", measure::table(&figures));
+            let late = figures.iter().filter(|figure| !figure.within_bar()).count();
+            Ok(if late == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+    }
+}
+
+/// How the kernel is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Optimised: what is tested and measured.
+    #[default]
+    Release,
+    /// Unoptimised, with the debug assertions.
+    Debug,
+}
+
+impl Profile {
+    fn debug(wanted: bool) -> Self {
+        if wanted { Self::Debug } else { Self::Release }
+    }
+}
+
+/// What a build has made.
+#[derive(Clone, Debug)]
+pub(crate) struct Images {
+    /// The kernel's ELF file.
+    pub(crate) kernel: PathBuf,
+    /// The programs' names and ELF files.
+    pub(crate) programs: Vec<(String, PathBuf)>,
+}
+
+impl Images {
+    /// All programs as entries of an archive.
+    pub(crate) fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+        self.programs
+            .iter()
+            .map(|(name, path)| Entry::program(name, path))
+            .collect()
+    }
+}
+
+/// The folder that the kernel is built into.
+fn target() -> PathBuf {
+    let kernel = workspace::root().join("kernel");
+    match std::env::var_os(TARGET_VARIABLE) {
+        Some(dir) => kernel.join(dir),
+        None => kernel.join("target"),
+    }
+}
+
+/// Builds the kernel and its programs.
+///
+/// # Errors
+/// With cargo's own words.
+pub(crate) fn build(profile: Profile) -> anyhow::Result<Images> {
+    let mut command = workspace::cargo_in(&workspace::root().join("kernel"));
+    command
+        .args([
+            "build",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+            "--target-dir",
+        ])
+        .arg(target());
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    // What is meant for the host's build must not reach the bare-metal one.
+    for variable in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+    ] {
+        command.env_remove(variable);
+    }
+    let finished = process::run(&mut command, BUILD_LIMIT);
+    if !finished.outcome.success() {
+        bail!(
+            "building the kernel failed: {}\n{}",
+            finished.outcome,
+            finished.stderr
+        );
+    }
+    executables(&finished.stdout)
+}
+
+/// Reads which executables cargo says it has made.
+fn executables(messages: &str) -> anyhow::Result<Images> {
+    let mut kernel = None;
+    let mut programs = Vec::new();
+    for line in messages.lines() {
+        let message: serde_json::Value =
+            serde_json::from_str(line).context("cargo's messages are not JSON")?;
+        let (Some(name), Some(path)) = (
+            message["target"]["name"].as_str(),
+            message["executable"].as_str(),
+        ) else {
+            continue;
+        };
+        if name == "kernel" {
+            kernel = Some(PathBuf::from(path));
+        } else {
+            programs.push((name.to_owned(), PathBuf::from(path)));
+        }
+    }
+    programs.sort();
+    Ok(Images {
+        kernel: kernel.context("cargo built no kernel")?,
+        programs,
+    })
+}
+
+/// One program to boot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    /// The program's name, then its arguments.
+    pub(crate) words: &'a [String],
+    /// Files beside the programs.
+    pub(crate) files: &'a [Entry],
+    /// Number of processors.
+    pub(crate) cpus: u32,
+    /// What executes it.
+    pub(crate) engine: Engine,
+    /// How everything is built.
+    pub(crate) profile: Profile,
+    /// Memory of the machine.
+    pub(crate) memory_mib: u32,
+    /// How long it may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Builds everything and boots one program.
+///
+/// # Errors
+/// Where QEMU is missing, the build fails or there is no such program.
+pub(crate) fn run(run: &Run<'_>) -> anyhow::Result<Boot> {
+    let program = qemu::ensure().program()?;
+    let images = build(run.profile)?;
+    let wanted = run
+        .words
+        .first()
+        .map_or("", |word| word.trim_start_matches('/'));
+    if !images.programs.iter().any(|(name, _)| name == wanted) {
+        let names: Vec<_> = images
+            .programs
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        bail!(
+            "no program is named '{wanted}'; valid: {}",
+            names.join(", ")
+        );
+    }
+    let mut entries = images.entries()?;
+    entries.extend_from_slice(run.files);
+    let dir = tempfile::tempdir()?;
+    let archive = dir.path().join("initrd.cpio");
+    initrd::write(&archive, &entries)?;
+    let mut line = format!("init=/{wanted}");
+    for word in &run.words[1..] {
+        line.push(' ');
+        line.push_str(word);
+    }
+    Machine::new(&program, &images.kernel)
+        .initrd(&archive)
+        .append(line)
+        .cpus(run.cpus)
+        .engine(run.engine)
+        .memory_mib(run.memory_mib)
+        .timeout(run.timeout)
+        .run()
+}
+
+fn file_entry(path: &Path) -> anyhow::Result<Entry> {
+    let data = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.with_context(|| format!("{} has no name to use", path.display()))?;
+    Ok(Entry::file(name, data))
+}
+
+/// Boots every test case whose name contains `filter` on every number of processors in `cpus`,
+/// `repeat` times, and checks the instruction counts.
+///
+/// A case that is not meant for a number of processors is not counted there. Without QEMU every
+/// case counts as skipped, and the reason is printed.
+///
+/// # Errors
+/// Where the kernel can't be built or QEMU can't run.
+pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::Result<Counts> {
+    let chosen = |name: &str| filter.is_none_or(|part| name.contains(part));
+    let plan: Vec<_> = (0..repeat)
+        .flat_map(|_| cpus)
+        .flat_map(|&cpus| cases::CASES.iter().map(move |case| (case, cpus)))
+        .filter(|(case, cpus)| chosen(case.name) && case.cpus.contains(cpus))
+        .collect();
+    let measured = chosen("measure");
+    if plan.is_empty() && !measured {
+        bail!("no case is named like '{}'", filter.unwrap_or_default());
+    }
+    let mut counts = Counts::default();
+    let program = match qemu::ensure().program() {
+        Ok(program) => program,
+        Err(why) => {
+            eprintln!("not run: {why}");
+            counts.skipped = (plan.len() + usize::from(measured)) as u64;
+            return Ok(counts);
+        }
+    };
+    let images = build(Profile::Release)?;
+    let bench = cases::Bench::new(&program, &images)?;
+    let progress = Progress::new(plan.len() + usize::from(measured));
+    for (case, cpus) in plan {
+        progress.begin(&format!("{} on {cpus} cpu", case.name), false);
+        match bench.run(case, cpus) {
+            Ok(()) => counts.passed += 1,
+            Err(why) => {
+                counts.failed += 1;
+                progress.say(&format!("FAILED {} on {cpus} cpu: {why:#}", case.name));
+            }
+        }
+        progress.done();
+    }
+    if measured {
+        progress.begin("measure", false);
+        match measure::figures(&program, &images) {
+            Ok(figures) => {
+                for figure in &figures {
+                    if figure.within_bar() {
+                        counts.passed += 1;
+                    } else {
+                        counts.failed += 1;
+                        progress.say(&format!("FAILED {figure}"));
+                    }
+                }
+            }
+            Err(why) => {
+                counts.failed += 1;
+                progress.say(&format!("FAILED measure: {why:#}"));
+            }
+        }
+        progress.done();
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_are_read_from_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"kcore"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"kernel"},"executable":"/t/kernel"}
+{"reason":"compiler-artifact","target":{"name":"hello"},"executable":"/t/hello"}
+{"reason":"build-finished","success":true}"#;
+        let images = executables(messages).expect("a kernel is among them");
+        assert_eq!(images.kernel, Path::new("/t/kernel"));
+        assert_eq!(
+            images.programs,
+            [("hello".to_owned(), PathBuf::from("/t/hello"))]
+        );
+        assert!(
+            executables("").is_err(),
+            "a build without a kernel is an error"
+        );
+    }
+
+    #[test]
+    fn no_two_cases_have_one_name() {
+        let mut names: Vec<_> = cases::CASES.iter().map(|case| case.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}
