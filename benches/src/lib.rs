@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bars;
 pub mod cpus;
 pub mod model;
 pub mod peers;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use benches::{cpus, model, sample};
+use benches::{bars, cpus, model, sample};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
-use record::Model;
+use record::{Model, table};
 use workloads::Workload;
 
 /// Measures models; `cargo xtask compare` and `cargo xtask bench` run it.
@@ -22,6 +22,44 @@ struct Cli {
 enum Verb {
     /// Run one program under one model and print one line of JSON.
     Sample(SampleArgs),
+    /// Measure the ratio bars, interleaved, each figure in a fresh process.
+    Bars(BarsArgs),
+    /// Take one figure of a ratio bar in this process and print it.
+    Figure(FigureArgs),
+}
+
+#[derive(clap::Args)]
+struct BarsArgs {
+    /// The benches to run, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(bars::BENCHES.iter().map(|bench| bench.name)))]
+    only: Vec<String>,
+    /// Take few samples of few jobs: a look, not a measurement
+    #[arg(long)]
+    quick: bool,
+    /// Workers of each pool [default: the CPUs of this machine]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cpus: Option<u16>,
+    /// Rounds, of which the median is taken [default: 11, or 3 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
+    /// Write every figure to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct FigureArgs {
+    /// The bench
+    bench: String,
+    /// Who is measured
+    subject: String,
+    /// Workers of the pool
+    #[arg(long)]
+    cpus: u16,
+    /// A tenth of the jobs
+    #[arg(long)]
+    quick: bool,
 }
 
 #[derive(clap::Args)]
@@ -46,6 +84,17 @@ struct SampleArgs {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Sample(args) => take_sample(&args),
+        Verb::Bars(args) => measure_bars(&args),
+        Verb::Figure(args) => bars::figure(
+            &args.bench,
+            &args.subject,
+            usize::from(args.cpus),
+            args.quick,
+        )
+        .map(|figure| {
+            println!("{figure}");
+            ExitCode::SUCCESS
+        }),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -72,6 +121,28 @@ fn take_sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     let sample = sample::take(&handle, args.workload, args.param, &text)?;
     println!("{}", sample.to_line());
     Ok(if sample.is_right() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn measure_bars(args: &BarsArgs) -> anyhow::Result<ExitCode> {
+    let machine = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = bars::Options {
+        only: args.only.clone(),
+        quick: args.quick,
+        cpus: args.cpus.map_or(machine, usize::from),
+        rounds: args.rounds.map_or(0, usize::from),
+    };
+    let (report, met) = bars::run(&options)?;
+    println!("{}", table::render(&report));
+    if let Some(path) = &args.json {
+        report
+            .write(path)
+            .with_context(|| format!("could not write {}", path.display()))?;
+    }
+    Ok(if met {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,0 +1,106 @@
+//! What a job costs that a thread outside the pool queues: a million closures with 24 bytes
+//! of captures each, from the first spawn until the last job has run.
+
+use std::time::Instant;
+
+use exec_core::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Bench, Subject};
+use crate::peers::TextbookPool;
+
+const JOBS: u64 = 1_000_000;
+
+/// The question.
+pub(super) const BENCH: Bench = Bench {
+    name: "spawn_outside_24B",
+    subjects: &[
+        Subject {
+            name: "textbook",
+            jobs: JOBS,
+            measure: textbook,
+        },
+        Subject {
+            name: "threadpool",
+            jobs: JOBS,
+            measure: threadpool,
+        },
+    ],
+    bars: &[],
+};
+
+/// What the jobs add up, with one addition a job.
+static SUM: AtomicU64 = AtomicU64::new(0);
+
+/// One job: a pointer and two numbers, 24 bytes.
+fn job(number: u64) -> impl FnOnce() + Send + 'static {
+    type Capture = (&'static AtomicU64, u64, u64);
+    const {
+        assert!(size_of::<Capture>() == 24);
+    }
+    let capture: Capture = (&SUM, number, 1);
+    move || {
+        let (sum, a, b) = capture;
+        // ORDERING: a sum; the pool's own end is what makes it visible.
+        sum.fetch_add(a + b, Ordering::Relaxed);
+    }
+}
+
+/// Times `spawn` for every job and `finish` once, and checks that each job ran once.
+fn measure<P>(
+    jobs: u64,
+    pool: P,
+    spawn: impl Fn(&P, u64),
+    finish: impl FnOnce(P),
+) -> anyhow::Result<f64> {
+    SUM.store(0, Ordering::Relaxed);
+    let start = Instant::now();
+    for number in 0..jobs {
+        spawn(&pool, number);
+    }
+    finish(pool);
+    let time = start.elapsed();
+    let (sum, expected) = (SUM.load(Ordering::Relaxed), jobs * (jobs + 1) / 2);
+    anyhow::ensure!(
+        sum == expected,
+        "jobs were lost or run twice: {sum} instead of {expected}"
+    );
+    Ok(time.as_secs_f64() * 1e9 / jobs as f64)
+}
+
+fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    // The textbook knows no other way to wait than to end.
+    measure(
+        jobs,
+        TextbookPool::new(cpus),
+        |pool, n| pool.execute(job(n)),
+        drop,
+    )
+}
+
+fn threadpool(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    let pool = threadpool::ThreadPool::new(cpus);
+    measure(
+        jobs,
+        pool,
+        |pool, n| pool.execute(job(n)),
+        |pool| pool.join(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_runs_each_job_once() {
+        // One after the other: they share the sum.
+        for subject in BENCH.subjects {
+            let figure = (subject.measure)(2, 1_000).expect(subject.name);
+            assert!(figure > 0.0, "{}", subject.name);
+        }
+        assert!(
+            measure(10, (), |(), _| (), drop).is_err(),
+            "a lost job is an error"
+        );
+    }
+}
