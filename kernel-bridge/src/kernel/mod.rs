@@ -1,7 +1,13 @@
 //! The ground of our own kernel: its system calls, what is built on them, and nothing of libc.
 //!
 //! From the bottom up: [`syscall`] (the calls as functions), [`futex`] (waiting on a word of memory:
-//! a lock and a one-thread token).
+//! a lock and a one-thread token), stacks, threads, and [`Kernel`], which makes a ground of them.
 
 pub mod futex;
+mod ground;
+mod stack;
 pub mod syscall;
+mod thread;
+
+pub use ground::Kernel;
+pub use thread::Thread;
