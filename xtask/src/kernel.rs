@@ -213,7 +213,7 @@ impl Images {
 }
 
 /// The folder that the kernel is built into.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let kernel = workspace::root().join("kernel");
     match std::env::var_os(TARGET_VARIABLE) {
         Some(dir) => kernel.join(dir),

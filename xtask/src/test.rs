@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check and every test, in one run that can't hang.
 //!
-//! Each step is a child process under a time limit. A step that fails shows its whole
+//! Each step is a child process under a time limit, or boots under one each. A step that fails shows its whole
 //! output and doesn't stop the others, so that one run tells everything that is wrong. The
 //! last line counts what the test programs have said; a step that failed without a failing
 //! test (formatting, a build, a time limit) counts as one failure.
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::counts::Counts;
 use crate::process::{self, Finished};
 use crate::progress::Progress;
-use crate::{loom, workspace};
+use crate::{kernel, loom, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -23,75 +23,76 @@ pub(crate) struct Args {
 /// One step of the run.
 struct Step {
     name: &'static str,
-    limit: Duration,
-    command: Command,
+    work: Work,
+}
+
+/// What a step does.
+enum Work {
+    /// Runs a program, for this long at most.
+    Command(Box<Command>, Duration),
+    /// Boots the kernel's test cases; each boot has a time limit of its own.
+    Kernel,
 }
 
 fn steps() -> Vec<Step> {
-    let kernel = workspace::root().join("kernel");
     let step = |name, minutes, command| Step {
         name,
-        limit: Duration::from_mins(minutes),
-        command,
+        work: Work::Command(Box::new(command), Duration::from_mins(minutes)),
     };
-    let with = |mut command: Command, args: &[&str]| {
+    let cargo = |args: &[&str]| {
+        let mut command = workspace::cargo();
         command.args(args);
         command
     };
-    let mut documentation = with(
-        workspace::cargo(),
-        &["doc", "--locked", "--workspace", "--no-deps"],
-    );
+    // The kernel is a workspace of its own, which shares no build output with this one.
+    let kernel_cargo = |args: &[&str]| {
+        let mut command = workspace::cargo_in(&workspace::root().join("kernel"));
+        command.args(args);
+        command.env("CARGO_TARGET_DIR", kernel::target());
+        command
+    };
+    let mut documentation = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     vec![
-        step(
-            "format",
-            1,
-            with(workspace::cargo(), &["fmt", "--all", "--check"]),
-        ),
+        step("format", 1, cargo(&["fmt", "--all", "--check"])),
         step(
             "format: kernel",
             1,
-            with(workspace::cargo_in(&kernel), &["fmt", "--all", "--check"]),
+            kernel_cargo(&["fmt", "--all", "--check"]),
         ),
         step(
             "clippy",
             8,
-            with(
-                workspace::cargo(),
-                &[
-                    "clippy",
-                    "--locked",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ],
-            ),
+            cargo(&[
+                "clippy",
+                "--locked",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
         ),
         step(
             "clippy: kernel",
             5,
-            with(
-                workspace::cargo_in(&kernel),
-                &["clippy", "--locked", "--workspace", "--", "-D", "warnings"],
-            ),
+            kernel_cargo(&["clippy", "--locked", "--workspace", "--", "-D", "warnings"]),
         ),
         step("documentation", 5, documentation),
         step(
             "tests",
             10,
-            with(
-                workspace::cargo(),
-                &["test", "--locked", "--workspace", "--no-fail-fast"],
-            ),
+            cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]),
         ),
         step(
             "loom models",
             loom::LIMIT.as_secs() / 60,
             loom::command(None),
         ),
+        Step {
+            name: "kernel",
+            work: Work::Kernel,
+        },
     ]
 }
 
@@ -125,24 +126,42 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn take(mut step: Step, progress: &Progress) -> Counts {
+/// Runs a step, prints how it went, and returns what it counted.
+fn take(step: Step, progress: &Progress) -> Counts {
     progress.begin(step.name, true);
-    let Finished {
-        outcome,
-        stdout,
-        took,
-        ..
-    } = process::run_merged(&mut step.command, step.limit);
-    let mut counts = Counts::from_libtest(&stdout);
-    if !outcome.success() {
+    let start = Instant::now();
+    let (mut counts, good, end) = match step.work {
+        Work::Command(mut command, limit) => {
+            let Finished {
+                outcome, stdout, ..
+            } = process::run_merged(&mut command, limit);
+            if !outcome.success() {
+                progress.say(&stdout);
+            }
+            (
+                Counts::from_libtest(&stdout),
+                outcome.success(),
+                outcome.to_string(),
+            )
+        }
+        Work::Kernel => match kernel::test(&kernel::TESTED_CPUS, None, 1) {
+            Ok(counts) => (counts, counts.failed == 0, "in QEMU".to_owned()),
+            Err(error) => (Counts::default(), false, format!("{error:#}")),
+        },
+    };
+    if !good {
         counts.failed = counts.failed.max(1);
-        progress.say(&stdout);
     }
     let verdict = if counts.failed == 0 { "ok" } else { "FAILED" };
+    let seconds = start.elapsed().as_secs_f64();
+    let counted = if counts == Counts::default() {
+        String::new()
+    } else {
+        format!("{counts}; ")
+    };
     progress.say(&format!(
-        "{verdict:<6} {} ({counts}; {outcome}; {:.1} s)",
-        step.name,
-        took.as_secs_f64()
+        "{verdict:<6} {} ({counted}{end}; {seconds:.1} s)",
+        step.name
     ));
     progress.done();
     counts
