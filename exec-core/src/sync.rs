@@ -72,6 +72,43 @@ pub fn spin_loop() {
     loom::thread::yield_now();
 }
 
+/// Whether the named seeded bug is on: only ever under loom, and only inside [`with_seed`].
+///
+/// A protocol asks at the place where a plausible mistake would be made, so that the model of
+/// the protocol can be shown to find that mistake. In every other build this is `false` at
+/// compile time.
+#[cfg(not(loom))]
+#[inline(always)]
+pub const fn seeded(_bug: &str) -> bool {
+    false
+}
+
+#[cfg(loom)]
+std::thread_local! {
+    static SEED: core::cell::Cell<&'static str> = const { core::cell::Cell::new("") };
+}
+
+/// Whether the named seeded bug is on.
+#[cfg(loom)]
+pub fn seeded(bug: &str) -> bool {
+    // Loom runs all threads of a model on one OS thread, so this is one flag a model.
+    SEED.with(|seed| seed.get() == bug)
+}
+
+/// Runs `f`, a whole model, with the named bug on.
+#[cfg(loom)]
+pub fn with_seed<R>(bug: &'static str, f: impl FnOnce() -> R) -> R {
+    struct Off;
+    impl Drop for Off {
+        fn drop(&mut self) {
+            SEED.with(|seed| seed.set(""));
+        }
+    }
+    SEED.with(|seed| seed.set(bug));
+    let _off = Off;
+    f()
+}
+
 #[cfg(any(feature = "std", loom))]
 pub use lock::{Condvar, Mutex, MutexGuard};
 

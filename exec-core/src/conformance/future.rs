@@ -229,8 +229,9 @@ pub(super) fn late_wakes_are_harmless(make: Make<'_>, _: &Config) -> Outcome {
     assert_eq!(handle.shutdown(Shutdown::Drain).leaked, 0);
     waker.wake_by_ref();
     drop(handle);
-    waker.clone().wake();
+    let last = waker.clone();
     drop(waker);
+    last.wake();
     Ok(())
 }
 

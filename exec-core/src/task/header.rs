@@ -35,6 +35,7 @@ use crate::{
             Ordering::{AcqRel, Acquire, Relaxed, Release},
             fence,
         },
+        seeded,
     },
     unwind,
     wait::Completion,
@@ -123,6 +124,11 @@ impl Header {
     /// Takes the one right to the body of a closure; `false` when somebody has it.
     #[inline]
     pub(crate) fn claim(&self) -> bool {
+        if seeded("claim reads, then writes") {
+            let before = self.state.load(Relaxed);
+            self.state.fetch_or(CLAIMED, Relaxed);
+            return before & CLAIMED == 0;
+        }
         // ORDERING: nothing is published by claiming. The body was published by whatever moved
         // the job or the handle to this thread; Relaxed is enough for "exactly one".
         self.state.fetch_or(CLAIMED, Relaxed) & CLAIMED == 0
@@ -135,10 +141,20 @@ impl Header {
 
     /// Publishes the output and wakes the joiner.
     pub(crate) fn complete(&self) -> Output {
+        if seeded("complete looks before it leaps") {
+            let before = self.state.load(Acquire);
+            self.state.fetch_or(COMPLETE, AcqRel);
+            return self.tell(before);
+        }
         // ORDERING: Release publishes the output to `is_complete`, `set_waker` and
         // `drop_handle`; Acquire pairs with the AcqRel of `set_waker`, to read the waker.
         let before = self.state.fetch_or(COMPLETE, AcqRel);
         debug_assert!(before & COMPLETE == 0, "invariant: a cell completes once");
+        self.tell(before)
+    }
+
+    /// The completer's second half, for the word as it was when `COMPLETE` came.
+    fn tell(&self, before: usize) -> Output {
         if before & JOIN_WAKER != 0 {
             // SAFETY: `JOIN_WAKER` was set when this thread set `COMPLETE`: the slot is the
             // completer's alone from then on.
@@ -174,6 +190,10 @@ impl Header {
             now >= 2 * REF_ONE,
             "invariant: job and handle each hold a reference"
         );
+        if seeded("complete ignores a waker that comes late") {
+            self.state.fetch_or(COMPLETE, AcqRel);
+            return !self.release();
+        }
         let next = (now | COMPLETE) - REF_ONE;
         // ORDERING: Release publishes the output, as in `complete`, and everything this
         // reference did to whoever frees the cell (`release`).
@@ -236,7 +256,7 @@ impl Header {
         // ORDERING: pairs with the Release of `complete`.
         let mut now = self.state.load(Acquire);
         loop {
-            if now & COMPLETE != 0 {
+            if now & COMPLETE != 0 && !seeded("the handle leaves the output to the completer") {
                 return HandleDrop::OutputIsYours;
             }
             let next = (now & !HANDLE) - REF_ONE;
@@ -299,7 +319,18 @@ impl Header {
     pub(crate) fn idle(&self) -> Idle {
         // ORDERING: Release publishes the future to the next `start`; Acquire sees what the
         // waker wrote that woke it meanwhile.
-        let before = self.state.fetch_and(!CLAIMED, AcqRel);
+        let cleared = if seeded("idle forgets a wake") {
+            CLAIMED | SCHEDULED
+        } else {
+            CLAIMED
+        };
+        let before = self.state.fetch_and(!cleared, AcqRel);
+        let before = before
+            & if seeded("idle forgets a wake") {
+                !SCHEDULED
+            } else {
+                usize::MAX
+            };
         if before & SCHEDULED != 0 {
             Idle::Again
         } else {
