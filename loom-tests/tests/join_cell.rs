@@ -91,7 +91,7 @@ fn a_joiner_always_hears() {
 
 #[test]
 fn a_joiner_always_hears_breaks_when_complete_ignores_a_late_waker() {
-    with_seed("complete looks before it leaps", || {
+    with_seed("complete ignores a waker that comes late", || {
         breaks(a_blocked_joiner_hears)
     });
 }
