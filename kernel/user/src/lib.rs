@@ -16,4 +16,4 @@ mod start;
 pub mod thread;
 
 pub use args::Args;
-pub use kernel_bridge::kernel::{futex, syscall};
+pub use kernel_bridge::kernel::{self, futex, syscall};

@@ -199,17 +199,39 @@ pub(super) const CASES: &[Case] = &[
             "files/threads share descriptors: ok",
         ],
     ),
+    usual(
+        "usertests ground",
+        "init=/usertests ground",
+        &[
+            "ground/threads run once and are joined: ok",
+            "ground/bad stack sizes and names come back: ok",
+            "ground/a stack is as large as asked: ok",
+            "ground/stacks are used again: ok",
+            "ground/detached threads are reaped: ok",
+            "ground/a thread cannot join itself: ok",
+            "ground/an unpark before the park is kept: ok",
+            "ground/parks end in time: ok",
+            "ground/a waker outlives its thread: ok",
+            "ground/park and unpark lose nothing: ok",
+            "ground/each thread has its own local pointer: ok",
+            "ground/refused jobs come back when threads run out: ok",
+        ],
+    ),
     dies(
         "fault read-null",
         "init=/fault read-null",
-        &["about to read-null", "kernel: *page fault*0x0*", DIED],
+        &[
+            "about to read-null",
+            "kernel: process 1: thread * killed at *: page fault: read of 0x0, not mapped",
+            DIED,
+        ],
     ),
     dies(
         "fault read-unmapped",
         "init=/fault read-unmapped",
         &[
             "about to read-unmapped",
-            "kernel: *page fault*0x2010000000*",
+            "kernel: process 1: thread * killed at *: page fault: read of 0x2010000000, not mapped",
             DIED,
         ],
     ),
@@ -218,7 +240,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault read-kernel",
         &[
             "about to read-kernel",
-            "kernel: *page fault*0xffffffff80100000*",
+            "kernel: process 1: thread * killed at *: page fault: read of 0xffffffff80100000, not *",
             DIED,
         ],
     ),
@@ -227,7 +249,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault read-not-canonical",
         &[
             "about to read-not-canonical",
-            "kernel: *general protection*",
+            "kernel: process 1: thread * killed at *: general protection fault",
             DIED,
         ],
     ),
@@ -236,26 +258,34 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault write-kernel",
         &[
             "about to write-kernel",
-            "kernel: *page fault*0xffffffff80100000*",
+            "kernel: process 1: thread * killed at *: page fault: write of 0xffffffff80100000, not *",
             DIED,
         ],
     ),
     dies(
         "fault write-code",
         "init=/fault write-code",
-        &["about to write-code", "kernel: *page fault*0x40*", DIED],
+        &[
+            "about to write-code",
+            "kernel: process 1: thread * killed at *: page fault: write of 0x40*, not allowed",
+            DIED,
+        ],
     ),
     dies(
         "fault write-constant",
         "init=/fault write-constant",
-        &["about to write-constant", "kernel: *page fault*0x40*", DIED],
+        &[
+            "about to write-constant",
+            "kernel: process 1: thread * killed at *: page fault: write of 0x40*, not allowed",
+            DIED,
+        ],
     ),
     dies(
         "fault write-read-only",
         "init=/fault write-read-only",
         &[
             "about to write-read-only",
-            "kernel: *page fault*0x2000000000*",
+            "kernel: process 1: thread * killed at *: page fault: write of 0x2000000000, not allowed",
             DIED,
         ],
     ),
@@ -264,7 +294,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault execute-data",
         &[
             "about to execute-data",
-            "kernel: *page fault*0x2000000000*",
+            "kernel: process 1: thread * killed at *: page fault: execution of 0x2000000000, not allowed",
             DIED,
         ],
     ),
@@ -273,7 +303,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault execute-kernel",
         &[
             "about to execute-kernel",
-            "kernel: *page fault*0xffffffff80100000*",
+            "kernel: process 1: thread * killed at *: page fault: execution of 0xffffffff80100000, not *",
             DIED,
         ],
     ),
@@ -282,59 +312,34 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault read-after-unmap",
         &[
             "about to read-after-unmap",
-            "kernel: *page fault*0x2000000000*",
+            "kernel: process 1: thread * killed at *: page fault: read of 0x2000000000, not mapped",
             DIED,
         ],
     ),
     dies(
         "fault divide",
         "init=/fault divide",
-        &["about to divide", "kernel: *divide*", DIED],
-    ),
-    dies(
-        "fault halt",
-        "init=/fault halt",
-        &["about to halt", "kernel: *general protection*", DIED],
-    ),
-    dies(
-        "fault mask-interrupts",
-        "init=/fault mask-interrupts",
         &[
-            "about to mask-interrupts",
-            "kernel: *general protection*",
-            DIED,
-        ],
-    ),
-    dies(
-        "fault write-port",
-        "init=/fault write-port",
-        &["about to write-port", "kernel: *general protection*", DIED],
-    ),
-    dies(
-        "fault load-page-table",
-        "init=/fault load-page-table",
-        &[
-            "about to load-page-table",
-            "kernel: *general protection*",
+            "about to divide",
+            "kernel: process 1: thread * killed at *: divide error",
             DIED,
         ],
     ),
     dies(
         "fault undefined",
         "init=/fault undefined",
-        &["about to undefined", "kernel: *invalid opcode*", DIED],
-    ),
-    dies(
-        "fault interrupt",
-        "init=/fault interrupt",
-        &["about to interrupt", "kernel: *general protection*", DIED],
+        &[
+            "about to undefined",
+            "kernel: process 1: thread * killed at *: invalid opcode",
+            DIED,
+        ],
     ),
     dies(
         "fault overflow-stack",
         "init=/fault overflow-stack",
         &[
             "about to overflow-stack",
-            "kernel: *page fault*0x474*",
+            "kernel: process 1: thread * killed at *: page fault: write of 0x4746*, not mapped",
             DIED,
         ],
     ),
@@ -343,7 +348,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault return-from-thread",
         &[
             "about to return-from-thread",
-            "kernel: *page fault*0x0*",
+            "kernel: process 1: thread * killed at *: page fault: execution of 0x0, not mapped",
             DIED,
         ],
     ),
@@ -352,7 +357,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault in-a-thread",
         &[
             "about to in-a-thread",
-            "kernel: *page fault*0x2010000000*",
+            "kernel: process 1: thread * killed at *: page fault: read of 0x2010000000, not mapped",
             DIED,
         ],
     ),
@@ -361,7 +366,52 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault unmap-under-reader",
         &[
             "about to unmap-under-reader",
-            "kernel: *page fault*0x2000000000*",
+            "kernel: process 1: thread * killed at *: page fault: read of 0x2000000000, not mapped",
+            DIED,
+        ],
+    ),
+    dies(
+        "fault halt",
+        "init=/fault halt",
+        &[
+            "about to halt",
+            "kernel: process 1: thread * killed at *: general protection fault",
+            DIED,
+        ],
+    ),
+    dies(
+        "fault mask-interrupts",
+        "init=/fault mask-interrupts",
+        &[
+            "about to mask-interrupts",
+            "kernel: process 1: thread * killed at *: general protection fault",
+            DIED,
+        ],
+    ),
+    dies(
+        "fault write-port",
+        "init=/fault write-port",
+        &[
+            "about to write-port",
+            "kernel: process 1: thread * killed at *: general protection fault",
+            DIED,
+        ],
+    ),
+    dies(
+        "fault load-page-table",
+        "init=/fault load-page-table",
+        &[
+            "about to load-page-table",
+            "kernel: process 1: thread * killed at *: general protection fault",
+            DIED,
+        ],
+    ),
+    dies(
+        "fault interrupt",
+        "init=/fault interrupt",
+        &[
+            "about to interrupt",
+            "kernel: process 1: thread * killed at *: general protection fault",
             DIED,
         ],
     ),

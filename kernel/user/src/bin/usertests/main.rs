@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod files;
 mod futexes;
+mod ground;
 mod joins;
 mod mappings;
 mod numbers;
@@ -25,7 +26,7 @@ user::program!(main);
 /// One case: its name and what it does.
 type Case = (&'static str, fn());
 
-const GROUPS: [(&str, &[Case]); 10] = [
+const GROUPS: [(&str, &[Case]); 11] = [
     ("runtime", runtime::CASES),
     ("pointers", pointers::CASES),
     ("numbers", numbers::CASES),
@@ -36,6 +37,7 @@ const GROUPS: [(&str, &[Case]); 10] = [
     ("mappings", mappings::CASES),
     ("statistics", statistics::CASES),
     ("files", files::CASES),
+    ("ground", ground::CASES),
 ];
 
 fn main(args: Args) -> i32 {
