@@ -1,10 +1,11 @@
-//! The project commands: `cargo xtask compare | test | loom | …`, one file a verb.
+//! The project commands: `cargo xtask compare | bench | test | loom | …`, one file a verb.
 //!
 //! Exit status: 0 when everything asked for was done and was right, 1 when something
 //! failed, 2 when the command line was wrong, 130 when interrupted.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod compare;
 mod counts;
 mod initrd;
@@ -33,6 +34,9 @@ struct Cli {
 enum Verb {
     /// Run the same programs under every model and compare them.
     Compare(compare::Args),
+    /// Measure a suite of figures.
+    #[command(subcommand)]
+    Bench(bench::Suite),
     /// Run every check and every test; ends with a line that counts them.
     Test(test::Args),
     /// Run the loom models, which try every interleaving up to a bound.
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
     process::end_children_when_interrupted();
     let outcome = match cli.verb {
         Verb::Compare(args) => compare::run(&args),
+        Verb::Bench(suite) => bench::run(&suite).map(|never| match never {}),
         Verb::Test(args) => test::run(&args),
         Verb::Loom(args) => loom::run(&args),
         Verb::Kernel(verb) => kernel::verb(&verb),

@@ -34,10 +34,9 @@ impl Effort {
     };
 }
 
-/// Builds the lab and runs every program under every model.
-pub(super) fn run(args: &Args, input: &Input) -> anyhow::Result<Tally> {
+/// Runs every program under every model.
+pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> Tally {
     let mut tally = Tally::new(Ground::Host);
-    let lab = build_lab()?;
     let effort = if args.quick {
         Effort::QUICK
     } else {
@@ -63,7 +62,7 @@ pub(super) fn run(args: &Args, input: &Input) -> anyhow::Result<Tally> {
                     round == 1,
                 );
                 if !tally.is_out(&key) {
-                    let mut command = sample(&lab, *workload, *model, param, args.cpus(), input);
+                    let mut command = sample(lab, *workload, *model, param, args.cpus(), input);
                     match take(&mut command, effort.limit) {
                         Ok(sample) => tally.add(&key, sample),
                         Err(reason) => {
@@ -76,7 +75,7 @@ pub(super) fn run(args: &Args, input: &Input) -> anyhow::Result<Tally> {
             }
         }
     }
-    Ok(tally)
+    tally
 }
 
 fn sample(
@@ -84,7 +83,7 @@ fn sample(
     workload: Workload,
     model: Model,
     param: u64,
-    cpus: u64,
+    cpus: u32,
     input: &Input,
 ) -> Command {
     let mut command = Command::new(lab);

@@ -30,12 +30,21 @@ impl Input {
             ),
             None => (gather()?, true),
         };
-        let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
-        Ok(Self {
+        let mut input = Self {
             path,
-            bytes: text.len() as u64,
+            bytes: 0,
             is_own,
-        })
+        };
+        input.bytes = input.read()?.len() as u64;
+        Ok(input)
+    }
+
+    /// The text.
+    ///
+    /// # Errors
+    /// Names the file that can't be read.
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
+        fs::read(&self.path).with_context(|| format!("could not read {}", self.path.display()))
     }
 
     /// The file.

@@ -2,8 +2,8 @@
 //!
 //! # Protocol
 //! 1. The arguments and the input are checked; nothing has been built yet.
-//! 2. Each ground is prepared (built) and runs every program under every model, several
-//!    times, subjects interleaved. A subject that fails or hangs gives up its place and
+//! 2. Each ground is built, and then runs every program under every model, several times,
+//!    subjects interleaved. A subject that fails or hangs gives up its place and
 //!    keeps its row, with the reason.
 //! 3. The rows become the table, and the JSON file where one is asked for.
 //!
@@ -12,6 +12,7 @@
 mod args;
 mod host;
 mod input;
+mod kernel;
 mod tally;
 
 use std::process::ExitCode;
@@ -20,7 +21,9 @@ use anyhow::Context as _;
 use record::{Ground, Report, table};
 
 pub(crate) use args::Args;
+pub(crate) use host::build_lab;
 use input::Input;
+use tally::Tally;
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -35,15 +38,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         );
     }
 
+    // Everything is built before anything is measured.
+    let grounds = args.grounds();
+    let lab = grounds
+        .contains(&Ground::Host)
+        .then(host::build_lab)
+        .transpose()?;
+    let guest = grounds
+        .contains(&Ground::Kernel)
+        .then(|| kernel::Guest::prepare(&input))
+        .transpose()?;
+
     let mut report = Report::here();
     let mut wrong = Vec::new();
-    for ground in args.grounds() {
-        let mut tally = match ground {
-            Ground::Host => host::run(args, &input)?,
-            Ground::Kernel => continue,
-        };
+    let mut gather = |mut tally: Tally| {
         wrong.append(&mut tally.wrong);
         report.rows.append(&mut tally.into_rows());
+    };
+    if let Some(lab) = lab {
+        gather(host::run(&lab, args, &input));
+    }
+    if let Some(guest) = guest {
+        gather(guest.run(args, &input)?);
     }
 
     println!("{}", table::render(&report));

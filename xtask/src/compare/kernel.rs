@@ -1,0 +1,330 @@
+//! The kernel ground: every sample is a fresh boot of our kernel in QEMU.
+//!
+//! # Protocol
+//! The program `lab` of the archive runs one workload under one model and prints
+//!
+//! ```text
+//! lab model=one-to-one workload=fib param=15 ns=123 voluntary=4 involuntary=5 checksum=610
+//! ```
+//!
+//! The expected checksum is computed here, so the guest can't vouch for itself. The samples
+//! of the clock run with one host thread a processor, where races are real. After them, two
+//! boots count instructions: there one instruction is one nanosecond of the guest's clock,
+//! so `ns` is the exact cost, idle time included, and the two must agree.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use record::{Ground, Model, Sample};
+use tempfile::TempDir;
+use workloads::Workload;
+
+use super::tally::{Key, Tally};
+use super::{Args, Input};
+use crate::initrd::{self, Entry};
+use crate::kernel::{self, Profile};
+use crate::progress::Progress;
+use crate::qemu::{self, Availability, Boot, End, Engine, Machine};
+
+/// The file of the archive that wordcount reads.
+const INPUT: &str = "input";
+
+/// Memory of the guest: hundreds of stacks, and the text.
+const MEMORY_MIB: u32 = 512;
+
+/// How often each subject boots by the clock, and how long a boot may take.
+struct Effort {
+    samples: usize,
+    limit: Duration,
+}
+
+impl Effort {
+    const QUICK: Self = Self {
+        samples: 2,
+        limit: Duration::from_secs(20),
+    };
+    const FULL: Self = Self {
+        samples: 7,
+        limit: Duration::from_mins(1),
+    };
+}
+
+/// Boots that count instructions.
+const COUNTED: usize = 2;
+
+/// The kernel ground, ready to boot, or the reason why it can't.
+pub(super) enum Guest {
+    Ready {
+        qemu: PathBuf,
+        kernel: PathBuf,
+        archive: PathBuf,
+        _folder: TempDir,
+    },
+    Missing(String),
+}
+
+impl Guest {
+    /// Finds QEMU and builds the kernel, its programs and the archive.
+    ///
+    /// # Errors
+    /// Where something does not build. A missing QEMU is no error.
+    pub(super) fn prepare(input: &Input) -> anyhow::Result<Self> {
+        let qemu = match qemu::ensure() {
+            Availability::Missing(why) => {
+                eprintln!("{why}");
+                let first = why.lines().next().unwrap_or_default();
+                return Ok(Self::Missing(format!(
+                    "not run: {}",
+                    first.trim_end_matches("; install it with")
+                )));
+            }
+            Availability::Installed(path) | Availability::InstalledNow(path) => path,
+        };
+        let progress = Progress::new(1);
+        progress.begin("building the kernel", true);
+        let images = kernel::build(Profile::Release)?;
+        let mut entries = images.entries()?;
+        entries.push(Entry::file(INPUT, input.read()?));
+        let folder = tempfile::tempdir()?;
+        let archive = folder.path().join("initrd.cpio");
+        initrd::write(&archive, &entries)?;
+        Ok(Self::Ready {
+            qemu,
+            kernel: images.kernel,
+            archive,
+            _folder: folder,
+        })
+    }
+
+    /// Runs every program under every model that exists in the kernel.
+    pub(super) fn run(&self, args: &Args, input: &Input) -> anyhow::Result<Tally> {
+        let mut tally = Tally::new(Ground::Kernel);
+        let (models, elsewhere) = args.models(Ground::Kernel);
+        let subjects: Vec<Subject> = args
+            .workloads()
+            .into_iter()
+            .flat_map(|workload| models.iter().map(move |model| (workload, *model)))
+            .map(|(workload, model)| Subject {
+                workload,
+                model,
+                param: workload.default_param(args.size()),
+            })
+            .collect();
+        for subject in &subjects {
+            if let Self::Missing(why) = self {
+                tally.put_out(&subject.key(), why);
+            }
+        }
+        for workload in args.workloads() {
+            for model in &elsewhere {
+                let subject = Subject {
+                    workload,
+                    model: *model,
+                    param: workload.default_param(args.size()),
+                };
+                tally.put_out(
+                    &subject.key(),
+                    "not run: the model needs an operating system",
+                );
+            }
+        }
+        let Self::Ready {
+            qemu,
+            kernel,
+            archive,
+            ..
+        } = self
+        else {
+            return Ok(tally);
+        };
+
+        let effort = if args.quick {
+            Effort::QUICK
+        } else {
+            Effort::FULL
+        };
+        let text = input.read()?;
+        let boots = effort.samples + COUNTED;
+        let progress = Progress::new(boots * subjects.len());
+        for round in 1..=boots {
+            for subject in &subjects {
+                let key = subject.key();
+                let engine = if round <= effort.samples {
+                    Engine::Translated
+                } else {
+                    Engine::Counted
+                };
+                progress.begin(
+                    &format!(
+                        "kernel {} {}, boot {round} of {boots}",
+                        key.bench, subject.model
+                    ),
+                    round == 1,
+                );
+                if !tally.is_out(&key) {
+                    let boot = Machine::new(qemu, kernel)
+                        .initrd(archive)
+                        .append(subject.command_line(args.cpus()))
+                        .cpus(args.cpus())
+                        .memory_mib(MEMORY_MIB)
+                        .engine(engine)
+                        .timeout(effort.limit)
+                        .run()?;
+                    let expected = subject.workload.serial(subject.param, &text);
+                    match (sample(&boot, expected), engine) {
+                        (Ok(sample), Engine::Counted) if sample.is_right() => {
+                            tally.add_instructions(&key, sample.time_ns);
+                        }
+                        (Ok(sample), _) => tally.add(&key, sample),
+                        (Err(reason), _) => {
+                            progress.say(&format!("{} under {}: {reason}", key.bench, key.model));
+                            tally.put_out(&key, reason);
+                        }
+                    }
+                }
+                progress.done();
+            }
+        }
+        Ok(tally)
+    }
+}
+
+/// What is booted.
+struct Subject {
+    workload: Workload,
+    model: Model,
+    param: u64,
+}
+
+impl Subject {
+    fn key(&self) -> Key {
+        Key {
+            bench: format!("{}/{}", self.workload, self.param),
+            model: self.model,
+        }
+    }
+
+    fn command_line(&self, cpus: u32) -> String {
+        let Self {
+            workload,
+            model,
+            param,
+        } = self;
+        let input = if workload.reads_input() {
+            format!(" /{INPUT}")
+        } else {
+            String::new()
+        };
+        format!("init=/lab {model} {workload} {param} {cpus}{input}")
+    }
+}
+
+/// Reads the sample of a boot; the error is the note of its row.
+fn sample(boot: &Boot, expected: u64) -> Result<Sample, String> {
+    let last_words = || {
+        let last = boot
+            .console
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty());
+        last.unwrap_or("it said nothing").trim().to_owned()
+    };
+    if let End::TimedOut(limit) = boot.end {
+        return Err(format!(
+            "killed after {} s: {}",
+            limit.as_secs(),
+            last_words()
+        ));
+    }
+    if boot.end != End::Success {
+        return Err(format!("{}: {}", boot.end, last_words()));
+    }
+    boot.console
+        .lines()
+        .find_map(|line| parse(line, expected))
+        .ok_or_else(|| format!("no figure: {}", last_words()))
+}
+
+/// Reads the line of the program `lab`.
+fn parse(line: &str, expected: u64) -> Option<Sample> {
+    let mut words = line.trim().split(' ');
+    if words.next() != Some("lab") {
+        return None;
+    }
+    let fields: Vec<(&str, &str)> = words
+        .map(|word| word.split_once('='))
+        .collect::<Option<_>>()?;
+    let field =
+        |name: &str| -> Option<u64> { fields.iter().find(|(key, _)| *key == name)?.1.parse().ok() };
+    Some(Sample {
+        time_ns: field("ns")? as f64,
+        voluntary: field("voluntary")? as f64,
+        involuntary: field("involuntary")? as f64,
+        runs: 1,
+        checksum: field("checksum")?,
+        expected,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str =
+        "lab model=one-to-one workload=fib param=15 ns=123 voluntary=4 involuntary=5 checksum=610";
+
+    fn boot(console: &str, end: End) -> Boot {
+        Boot {
+            console: console.into(),
+            end,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_line_is_read() {
+        let console = format!("kernel: 2 processors\n{LINE}\nkernel: init exited with status 0\n");
+        let sample = sample(&boot(&console, End::Success), 610).expect("a figure");
+        assert_eq!(
+            (sample.time_ns, sample.voluntary, sample.involuntary),
+            (123.0, 4.0, 5.0)
+        );
+        assert!(sample.is_right());
+    }
+
+    #[test]
+    fn a_truncated_line_is_no_figure() {
+        assert_eq!(parse("lab model=one-to-one workload=fib ns=12", 0), None);
+        assert_eq!(parse("label ns=1", 0), None);
+    }
+
+    #[test]
+    fn ends_become_notes() {
+        let note = |console, end| sample(&boot(console, end), 0).expect_err("no figure");
+        assert_eq!(
+            note("panic at x:1\n", End::Panic),
+            "the kernel panicked: panic at x:1"
+        );
+        assert_eq!(note("", End::Success), "no figure: it said nothing");
+        let limit = Duration::from_secs(20);
+        assert_eq!(note("up\n", End::TimedOut(limit)), "killed after 20 s: up");
+        assert!(note(LINE, End::Failed).starts_with("the first program failed"));
+    }
+
+    #[test]
+    fn only_wordcount_gets_the_text() {
+        let line = |workload| {
+            Subject {
+                workload,
+                model: Model::OneToOne,
+                param: 4,
+            }
+            .command_line(2)
+        };
+        assert_eq!(line(Workload::Fib), "init=/lab one-to-one fib 4 2");
+        assert_eq!(
+            line(Workload::Wordcount),
+            "init=/lab one-to-one wordcount 4 2 /input"
+        );
+    }
+}
