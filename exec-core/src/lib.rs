@@ -50,3 +50,7 @@ pub use scope::Scope;
 pub use sleep::Sleep;
 pub use stats::Stats;
 pub use unwind::Payload;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
