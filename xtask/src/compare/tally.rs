@@ -117,8 +117,15 @@ impl Entry {
                 of(|sample| sample.involuntary),
             ),
         ];
-        if !self.instructions.is_empty() {
-            rows.push(row(&metric::INSTRUCTIONS, self.instructions));
+        if let Some(first) = self.instructions.first() {
+            let agree = self.instructions.iter().all(|count| count == first);
+            let row = row(&metric::INSTRUCTIONS, self.instructions.clone());
+            // Else something in the guest depends on the host's time.
+            rows.push(if agree {
+                row
+            } else {
+                row.with_note("NOT EXACT: two counts differ")
+            });
         }
         rows
     }
@@ -200,10 +207,29 @@ mod tests {
         let mut tally = Tally::new(Ground::Kernel);
         tally.add(&key(), sample(1.0, 7));
         tally.add_instructions(&key(), 1068.0);
+        tally.add_instructions(&key(), 1068.0);
         let rows = tally.into_rows();
+        let row = rows
+            .iter()
+            .find(|row| row.metric == "instructions")
+            .expect("its row");
+        assert_eq!((row.median, row.note.as_deref()), (Some(1068.0), None));
+    }
+
+    #[test]
+    fn counts_that_differ_are_said_to() {
+        let mut tally = Tally::new(Ground::Kernel);
+        tally.add_instructions(&key(), 1068.0);
+        tally.add_instructions(&key(), 1069.0);
+        let rows = tally.into_rows();
+        let row = rows
+            .iter()
+            .find(|row| row.metric == "instructions")
+            .expect("its row");
         assert!(
-            rows.iter()
-                .any(|row| row.metric == "instructions" && row.median == Some(1068.0))
+            row.note
+                .as_deref()
+                .is_some_and(|note| note.contains("NOT EXACT"))
         );
     }
 }
