@@ -1,0 +1,11 @@
+//! From the loader's jump to the first program.
+//!
+//! [`entry`] brings the first CPU into Rust, [`start`] sets everything up in order, `trampoline` and
+//! [`smp`] bring up the others.
+
+mod acpi;
+mod entry;
+pub(crate) mod pvh;
+mod smp;
+pub(crate) mod start;
+mod trampoline;

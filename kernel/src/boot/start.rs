@@ -1,0 +1,91 @@
+//! The order in which the kernel sets itself up.
+//!
+//! First CPU: console, processor features, memory, descriptor tables, clock, scheduler, the other
+//! CPUs, the first program; then it becomes an idle loop like all others.
+
+use kcore::{
+    command_line::CommandLine,
+    initrd::{Initrd, InitrdError},
+};
+
+use crate::{
+    arch::{clock, cpu, features, lapic, pic, qemu, serial, tables},
+    boot::{acpi, pvh::BootInfo, smp},
+    exit_code,
+    fs::root,
+    mm::{self, phys::PhysAddr},
+    proc::{self, exec},
+    sched,
+};
+
+/// What the first CPU runs after the entry code.
+pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
+    serial::init();
+    features::enable();
+    let boot = BootInfo::new(PhysAddr(start_info));
+    mm::init(boot);
+    tables::init();
+    let (apic_ids, available) = acpi::local_apics(boot.rsdp());
+    cpu::init_first(lapic::id());
+    pic::mask();
+    lapic::init();
+    clock::calibrate();
+    proc::init();
+    sched::init();
+    smp::start_others(&apic_ids);
+    if available > apic_ids.len() {
+        crate::println!(
+            "kernel: {available} CPUs, of which {} are used",
+            cpu::count()
+        );
+    }
+    start_init(boot);
+    let stack_end = cpu::this().idle().stack_end();
+    // SAFETY: the stack is the idle thread's own, mapped and not in use; nothing on the boot stack is
+    // needed any more.
+    unsafe { crate::arch::switch::call_on_stack(stack_end, sched::idle::enter) }
+}
+
+/// What every other CPU runs after the trampoline, on its idle thread's stack.
+pub(crate) extern "C" fn ap_main(cpu: u64) -> ! {
+    features::enable();
+    cpu::load(cpu as u32);
+    lapic::init();
+    smp::report_online();
+    sched::idle::enter()
+}
+
+/// Reads the initrd and the command line and makes the first process.
+fn start_init(boot: BootInfo) {
+    let archive = match boot
+        .initrd()
+        .ok_or(InitrdError::Missing)
+        .and_then(Initrd::parse)
+    {
+        Ok(archive) => archive,
+        Err(error) => stop(exit_code::BAD_INITRD, format_args!("initrd: {error}")),
+    };
+    root::mount(archive);
+    let line = alloc::string::String::from_utf8_lossy(boot.command_line());
+    let Ok(line) = CommandLine::parse(&line) else {
+        stop(
+            exit_code::BAD_ELF,
+            format_args!("no init=PROGRAM on the command line"),
+        );
+    };
+    for option in &line.options {
+        crate::println!("kernel: unknown option {option}");
+    }
+    if let Err(error) = exec::start_first(&line.init) {
+        stop(
+            exit_code::BAD_ELF,
+            format_args!("{}: {error}", line.init[0]),
+        );
+    }
+}
+
+/// Says why there is nothing to run, and leaves.
+fn stop(code: u8, why: core::fmt::Arguments<'_>) -> ! {
+    crate::println!("kernel: {why}");
+    qemu::exit(code)
+}

@@ -1,0 +1,91 @@
+//! The open files of a process, by number.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use crate::{fs::file::OpenFile, syscall::errno::Errno};
+
+/// The most descriptors of a process.
+const MAX: usize = 256;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flags {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+impl Flags {
+    /// 0 read, 1 write, 2 both.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        match bits {
+            0 => Some(Self {
+                read: true,
+                write: false,
+            }),
+            1 => Some(Self {
+                read: false,
+                write: true,
+            }),
+            2 => Some(Self {
+                read: true,
+                write: true,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The table; all threads of a process share it under its lock.
+#[derive(Debug)]
+pub(crate) struct Descriptors {
+    files: Vec<Option<Arc<OpenFile>>>,
+}
+
+impl Descriptors {
+    /// Input, output and errors on the console.
+    pub(crate) fn with_console() -> Self {
+        let input = Flags {
+            read: true,
+            write: false,
+        };
+        let output = Flags {
+            read: false,
+            write: true,
+        };
+        let files = [input, output, output].map(|flags| Some(Arc::new(OpenFile::console(flags))));
+        Self {
+            files: files.into(),
+        }
+    }
+
+    /// The file of a descriptor.
+    pub(crate) fn get(&self, fd: u64) -> Result<Arc<OpenFile>, Errno> {
+        let file = usize::try_from(fd).ok().and_then(|fd| self.files.get(fd));
+        file.and_then(Option::as_ref).cloned().ok_or(Errno::EBADF)
+    }
+
+    /// Gives a file the lowest free number.
+    pub(crate) fn insert(&mut self, file: Arc<OpenFile>) -> Result<u64, Errno> {
+        let fd = self
+            .files
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.files.len());
+        if fd == MAX {
+            return Err(Errno::EMFILE);
+        }
+        if fd == self.files.len() {
+            self.files.push(None);
+        }
+        self.files[fd] = Some(file);
+        Ok(fd as u64)
+    }
+
+    /// Frees a number; returns the file, to be dropped outside of the lock.
+    pub(crate) fn remove(&mut self, fd: u64) -> Result<Arc<OpenFile>, Errno> {
+        let file = usize::try_from(fd)
+            .ok()
+            .and_then(|fd| self.files.get_mut(fd));
+        file.and_then(Option::take).ok_or(Errno::EBADF)
+    }
+}

@@ -1,0 +1,214 @@
+//! The memory of one process: its mappings, its page tables, and which CPUs have them loaded.
+//!
+//! # Who owns what
+//! `memory` (the mappings and the tables) changes under its lock. `loaded` has a bit for each CPU
+//! that may have translations cached: set before the tables are loaded, cleared after others are.
+//! Whoever takes pages away changes the tables first, then reads `loaded`; a CPU that is not in it
+//! will see the changed tables when it loads them.
+//!
+//! Pages are made on first touch. A page is filled before the lock is taken, and dropped if another
+//! thread was faster or the mapping has gone.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use kcore::{PAGE_SIZE, Region, RegionError, RegionMap, SpinLock, UserRange};
+
+use crate::{
+    arch::cpu,
+    mm::{
+        frames::{Frame, OutOfFrames},
+        kernel_space,
+        page_table::PageTable,
+        shootdown,
+    },
+};
+
+/// The number of the next address space.
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// What an instruction wanted to do with a page, besides reading it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    pub(crate) write: bool,
+    pub(crate) execute: bool,
+}
+
+/// Why a page was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultError {
+    /// Nothing is mapped there, or not for this use.
+    NotAllowed,
+    /// There is no memory.
+    OutOfMemory,
+}
+
+/// One address space.
+#[derive(Debug)]
+pub(crate) struct AddressSpace {
+    number: u32,
+    memory: SpinLock<Memory>,
+    loaded: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Memory {
+    regions: RegionMap,
+    table: PageTable,
+}
+
+impl AddressSpace {
+    /// An empty address space.
+    pub(crate) fn new() -> Result<Self, OutOfFrames> {
+        let kernel = crate::mm::phys::PhysAddr(kernel_space::root());
+        let table = PageTable::with_kernel_half(kernel)?;
+        Ok(Self {
+            // ORDERING: Relaxed: only tells address spaces apart.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            memory: SpinLock::new(Memory {
+                regions: RegionMap::new(),
+                table,
+            }),
+            loaded: AtomicU64::new(0),
+        })
+    }
+
+    /// Tells it apart from all others.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Adds a mapping; its pages are made on first touch.
+    pub(crate) fn map(&self, region: Region) -> Result<(), RegionError> {
+        self.memory.lock().regions.insert(region)
+    }
+
+    /// Puts a page with these contents into a mapping that is there.
+    pub(crate) fn preset(&self, page: u64, contents: &[u8]) -> Result<(), FaultError> {
+        let mut frame = Frame::zeroed().map_err(|OutOfFrames| FaultError::OutOfMemory)?;
+        frame.bytes_mut()[..contents.len()].copy_from_slice(contents);
+        self.put(page, frame)
+    }
+
+    /// Removes the mapping that starts at `start`; no CPU can see its pages afterwards.
+    ///
+    /// # Blocking
+    /// Waits until every CPU that has the address space loaded has forgotten the pages; no lock is
+    /// held meanwhile, and the range stays taken.
+    pub(crate) fn unmap(&self, start: u64) -> Result<(), RegionError> {
+        let mut frames = Vec::new();
+        let range = {
+            let mut memory = self.memory.lock();
+            let range = memory.regions.begin_unmap(start)?;
+            memory.table.unmap(range, |frame| frames.push(frame));
+            range
+        };
+        if !frames.is_empty() {
+            // Pairs with the fence in `activate`.
+            fence(Ordering::SeqCst);
+            // ORDERING: Relaxed: after the fence.
+            shootdown::flush(self.loaded.load(Ordering::Relaxed));
+        }
+        self.memory.lock().regions.finish_unmap(range.start());
+        frames.into_iter().for_each(Frame::release);
+        Ok(())
+    }
+
+    /// Whether a thread may start at `entry`.
+    pub(crate) fn is_executable(&self, entry: u64) -> bool {
+        self.memory
+            .lock()
+            .regions
+            .find(entry)
+            .is_some_and(|region| region.protection.execute)
+    }
+
+    /// Whether all of a range is mapped for writing (its pages may still have to be made).
+    pub(crate) fn is_writable(&self, address: u64, len: u64) -> bool {
+        UserRange::new(address, len)
+            .is_some_and(|range| self.memory.lock().regions.allows(range, true))
+    }
+
+    /// Makes the page at `address` if the mapping allows the access.
+    pub(crate) fn handle_fault(&self, address: u64, access: Access) -> Result<(), FaultError> {
+        let page = address - address % PAGE_SIZE;
+        let backing = {
+            let memory = self.memory.lock();
+            let region = memory.regions.find(address).ok_or(FaultError::NotAllowed)?;
+            if access.write && !region.protection.write
+                || access.execute && !region.protection.execute
+            {
+                return Err(FaultError::NotAllowed);
+            }
+            if memory.table.allows(page, access.write, access.execute) {
+                // Another thread has made it.
+                return Ok(());
+            }
+            region.backing
+        };
+        let mut frame = Frame::zeroed().map_err(|OutOfFrames| FaultError::OutOfMemory)?;
+        backing.fill(page, frame.bytes_mut());
+        self.put(page, frame)
+    }
+
+    /// Maps a frame, unless another thread was faster.
+    fn put(&self, page: u64, frame: Frame) -> Result<(), FaultError> {
+        let mut memory = self.memory.lock();
+        let Some(protection) = memory.regions.find(page).map(|region| region.protection) else {
+            drop(memory);
+            frame.release();
+            return Err(FaultError::NotAllowed);
+        };
+        if memory.table.allows(page, false, false) {
+            drop(memory);
+            frame.release();
+            return Ok(());
+        }
+        memory
+            .table
+            .map_user(page, frame, protection)
+            .map_err(|frame| {
+                frame.release();
+                FaultError::OutOfMemory
+            })
+    }
+}
+
+impl Drop for AddressSpace {
+    /// Gives back all frames. No CPU has the tables loaded: a CPU owns what it has loaded.
+    fn drop(&mut self) {
+        // Nobody else can hold the lock: this is the last owner.
+        let mut memory = self.memory.lock();
+        let Memory { regions, table } = &mut *memory;
+        for region in regions.iter() {
+            table.unmap(region.range, Frame::release);
+        }
+    }
+}
+
+/// Loads an address space on the calling CPU, if another is loaded.
+#[inline]
+pub(crate) fn activate(space: &Arc<AddressSpace>) {
+    let cpu = cpu::this();
+    let mut loaded = cpu.space.borrow_mut();
+    if loaded
+        .as_ref()
+        .is_some_and(|loaded| Arc::ptr_eq(loaded, space))
+    {
+        return;
+    }
+    let bit = 1 << cpu.number();
+    // ORDERING: Relaxed: the fence orders it before the processor reads the tables; pairs with `unmap`.
+    space.loaded.fetch_or(bit, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    let root = space.memory.lock().table.root();
+    let old = loaded.replace(Arc::clone(space));
+    // SAFETY: the tables have the kernel's half, and the CPU owns a share of them while they are loaded.
+    unsafe { kernel_space::load_root(root) };
+    if let Some(old) = &old {
+        // ORDERING: Release: after the other tables were loaded.
+        old.loaded.fetch_and(!bit, Ordering::Release);
+    }
+    drop(loaded);
+    drop(old);
+}

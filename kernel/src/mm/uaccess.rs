@@ -1,0 +1,203 @@
+//! The only ways to user memory while a program's address space is loaded.
+//!
+//! # Protocol
+//! Each routine checks that the range lies in the user half and then touches it in a few lines of
+//! assembly, between `stac` and `clac`. A page fault in there first tries to make the page (lazy
+//! memory); if that fails, the trap code goes on at the recovery label, and the routine says how much
+//! was left. So a bad address, or one that another thread unmaps meanwhile, is `EFAULT` and never
+//! more.
+
+use core::arch::global_asm;
+
+use kcore::UserRange;
+
+use crate::syscall::errno::Errno;
+
+global_asm!(
+    ".text",
+    // user_copy(rdi to, rsi from, rdx n) -> bytes not copied
+    "user_copy:",
+    "mov rcx, rdx",
+    "shr rcx, 3",
+    "and edx, 7",
+    "stac",
+    "user_copy_words:",
+    "rep movsq",
+    "mov ecx, edx",
+    "user_copy_bytes:",
+    "rep movsb",
+    "clac",
+    "xor eax, eax",
+    "ret",
+    "user_copy_words_failed:",
+    "lea rax, [rdx + rcx * 8]",
+    "clac",
+    "ret",
+    "user_copy_bytes_failed:",
+    "mov eax, ecx",
+    "clac",
+    "ret",
+    // user_load(rdi from) -> the 32-bit word, or 2^32
+    "user_load:",
+    "stac",
+    "user_load_word:",
+    "mov eax, [rdi]",
+    "clac",
+    "ret",
+    "user_load_failed:",
+    "movabs rax, 0x100000000",
+    "clac",
+    "ret",
+    // user_store(rdi to, rsi value) -> 0, or 1 if it failed
+    "user_store:",
+    "stac",
+    "user_store_word:",
+    "mov [rdi], rsi",
+    "clac",
+    "xor eax, eax",
+    "ret",
+    "user_store_failed:",
+    "mov eax, 1",
+    "clac",
+    "ret",
+    // user_text(rdi to, rsi from, rdx n) -> length without NUL, n if there is none, -1 if it failed
+    "user_text:",
+    "xor eax, eax",
+    "stac",
+    "2:",
+    "cmp rax, rdx",
+    "je 3f",
+    "user_text_byte:",
+    "movzx ecx, byte ptr [rsi + rax]",
+    "mov [rdi + rax], cl",
+    "test cl, cl",
+    "je 3f",
+    "inc rax",
+    "jmp 2b",
+    "3:",
+    "clac",
+    "ret",
+    "user_text_failed:",
+    "mov rax, -1",
+    "clac",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn user_copy(to: u64, from: u64, len: u64) -> u64;
+    fn user_load(from: u64) -> u64;
+    fn user_store(to: u64, value: u64) -> u64;
+    fn user_text(to: u64, from: u64, len: u64) -> u64;
+
+    static user_copy_words: u8;
+    static user_copy_bytes: u8;
+    static user_copy_words_failed: u8;
+    static user_copy_bytes_failed: u8;
+    static user_load_word: u8;
+    static user_load_failed: u8;
+    static user_store_word: u8;
+    static user_store_failed: u8;
+    static user_text_byte: u8;
+    static user_text_failed: u8;
+}
+
+/// Where to go on after a page fault at `rip`, if that is one of the touching instructions.
+pub(crate) fn recovery(rip: u64) -> Option<u64> {
+    [
+        (
+            &raw const user_copy_words,
+            &raw const user_copy_words_failed,
+        ),
+        (
+            &raw const user_copy_bytes,
+            &raw const user_copy_bytes_failed,
+        ),
+        (&raw const user_load_word, &raw const user_load_failed),
+        (&raw const user_store_word, &raw const user_store_failed),
+        (&raw const user_text_byte, &raw const user_text_failed),
+    ]
+    .into_iter()
+    .find_map(|(touching, failed)| (touching as u64 == rip).then_some(failed as u64))
+}
+
+fn check(address: u64, len: u64) -> Result<UserRange, Errno> {
+    UserRange::new(address, len).ok_or(Errno::EFAULT)
+}
+
+/// Copies into user memory.
+///
+/// # Errors
+/// `EFAULT` if not all of it could be written; a part may have been, if the range is user memory.
+pub(crate) fn copy_out(to: u64, bytes: &[u8]) -> Result<(), Errno> {
+    let range = check(to, bytes.len() as u64)?;
+    // SAFETY: reads a slice, writes user memory only; a fault ends it early.
+    let left = unsafe { user_copy(range.start(), bytes.as_ptr() as u64, range.len()) };
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
+/// Copies from user memory.
+///
+/// # Errors
+/// `EFAULT` if not all of it could be read.
+pub(crate) fn copy_in(from: u64, bytes: &mut [u8]) -> Result<(), Errno> {
+    let range = check(from, bytes.len() as u64)?;
+    // SAFETY: reads user memory only, writes a slice; a fault ends it early.
+    let left = unsafe { user_copy(bytes.as_mut_ptr() as u64, range.start(), range.len()) };
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
+/// Reads one aligned word that other threads may change.
+///
+/// # Errors
+/// `EINVAL` if it is not aligned, `EFAULT` if it cannot be read.
+#[inline]
+pub(crate) fn load_u32(from: u64) -> Result<u32, Errno> {
+    if !from.is_multiple_of(4) {
+        return Err(Errno::EINVAL);
+    }
+    let range = check(from, 4)?;
+    // SAFETY: one load from user memory.
+    let word = unsafe { user_load(range.start()) };
+    u32::try_from(word).map_err(|_| Errno::EFAULT)
+}
+
+/// Writes eight bytes.
+///
+/// # Errors
+/// `EFAULT` if they cannot be written.
+#[inline]
+pub(crate) fn store_u64(to: u64, value: u64) -> Result<(), Errno> {
+    let range = check(to, 8)?;
+    // SAFETY: one store to user memory.
+    let failed = unsafe { user_store(range.start(), value) };
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
+/// Copies a text that ends with a NUL, which is not copied.
+///
+/// # Errors
+/// `EFAULT` if it cannot be read to its end, `ENAMETOOLONG` if it does not end within `buffer`.
+pub(crate) fn copy_text(from: u64, buffer: &mut [u8]) -> Result<&[u8], Errno> {
+    let reachable = kcore::USER_END.saturating_sub(from);
+    let len = (buffer.len() as u64).min(reachable);
+    check(from, len.max(1))?;
+    // SAFETY: reads user memory only, writes at most `len` bytes of the slice; a fault ends it.
+    let found = unsafe { user_text(buffer.as_mut_ptr() as u64, from, len) };
+    match usize::try_from(found) {
+        Ok(end) if found < len => Ok(&buffer[..end]),
+        Ok(_) if found == len && len == buffer.len() as u64 => Err(Errno::ENAMETOOLONG),
+        _ => Err(Errno::EFAULT),
+    }
+}

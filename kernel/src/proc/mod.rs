@@ -1,0 +1,13 @@
+//! Processes and threads: what they are, how they begin and how they end.
+
+pub(crate) mod exec;
+pub(crate) mod exit;
+pub(crate) mod process;
+pub(crate) mod table;
+pub(crate) mod thread;
+
+/// Makes the tables; before any thread.
+pub(crate) fn init() {
+    table::init();
+    crate::syscall::init();
+}

@@ -1,0 +1,56 @@
+//! What a CPU does when it has nothing to run: steal, else halt.
+
+use core::arch::asm;
+
+use kcore::IdleSet;
+
+use crate::{
+    arch::{
+        clock, cpu,
+        lapic::{self, VECTOR_RESCHEDULE},
+    },
+    proc::thread::Thread,
+    sched::{Leave, switch_to},
+};
+
+static IDLE: IdleSet = IdleSet::new();
+
+/// Wakes one idle CPU, if there is one, because there is work.
+#[inline]
+pub(super) fn wake_one() {
+    if let Some(number) = IDLE.take_one() {
+        lapic::send(cpu::get(number).apic_id(), VECTOR_RESCHEDULE);
+    }
+}
+
+/// The idle loop of the calling CPU, on its idle thread's stack.
+pub(crate) extern "C" fn enter() -> ! {
+    clock::start_tick();
+    let cpu = cpu::this();
+    loop {
+        while let Some(next) = find_work() {
+            switch_to(next, Leave::Idle);
+        }
+        IDLE.announce(cpu.number());
+        if !cpu::all().any(|other| other.queue.has_ready()) {
+            halt();
+        }
+        IDLE.withdraw(cpu.number());
+    }
+}
+
+/// A ready thread: from here, else from the next CPU that has one.
+fn find_work() -> Option<&'static Thread> {
+    let own = cpu::this();
+    own.queue.next_to_run().or_else(|| {
+        let count = cpu::count();
+        (1..count).find_map(|step| cpu::get((own.number() + step) % count).queue.steal())
+    })
+}
+
+/// Waits for an interrupt; the only place in the kernel where interrupts are open.
+fn halt() {
+    // SAFETY: interrupts open with the instruction that halts, so none is missed; a handler may change
+    // every register that a call may, and uses the stack below, which the compiler is told.
+    unsafe { asm!("sti", "hlt", "cli", clobber_abi("sysv64")) };
+}

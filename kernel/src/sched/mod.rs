@@ -1,0 +1,175 @@
+//! Which thread runs on which CPU, and how one makes room for another.
+//!
+//! # States
+//! A thread is *running* (its CPU's `current`), *ready* (in exactly one run queue), *waiting* (its
+//! parking word says so, and whoever shall wake it knows it) or *left for ever*.
+//!
+//! # Protocol
+//! [`switch_away`] picks the next thread (the idle thread if there is none), notes in the CPU's `left`
+//! which thread it leaves and why, and switches stacks. The first thing that runs on the other stack
+//! is [`settle`]: it looks at `left` and finishes what could not be done while the old stack was still
+//! in use: put the old thread into the run queue, or mark it as parked, or take back its structure.
+//! No lock is held across a switch.
+//!
+//! # Why nothing is lost
+//! A wake-up between the decision to wait and [`settle`] leaves a token in the parking word;
+//! see [`kcore::ParkCell`]. Work for an idle CPU: see [`kcore::IdleSet`].
+
+pub(crate) mod idle;
+pub(crate) mod queue;
+pub(crate) mod wait;
+
+use core::arch::asm;
+
+use crate::{
+    arch::{clock, cpu, switch},
+    mm::address_space,
+    proc::{table, thread::Thread},
+};
+
+/// Why a thread was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// It can run on: put it into the run queue.
+    Ready,
+    /// It waits: mark it as parked.
+    Parked,
+    /// It has ended.
+    Ended,
+    /// It is the CPU's idle thread, which is in no queue.
+    Idle,
+}
+
+/// Starts the tick of the first CPU.
+pub(crate) fn init() {
+    clock::start_tick();
+}
+
+/// Makes a thread ready: into the queue of the calling CPU, and an idle CPU is told.
+#[inline]
+pub(crate) fn make_ready(thread: &'static Thread) {
+    cpu::this().queue.push(thread);
+    idle::wake_one();
+}
+
+/// Lets another ready thread run, if there is one on this CPU.
+pub(crate) fn yield_now() {
+    let cpu = cpu::this();
+    if let Some(next) = cpu.queue.next_to_run() {
+        cpu::current().count_voluntary();
+        switch_to(next, Leave::Ready);
+    }
+}
+
+/// Takes the CPU from the running thread, if others are ready.
+pub(crate) fn preempt() {
+    let cpu = cpu::this();
+    if let Some(next) = cpu.queue.next_to_run() {
+        cpu::current().count_involuntary();
+        switch_to(next, Leave::Ready);
+    }
+}
+
+/// Counts a tick: wakes whose time has come; true if the running thread's quantum is over and others
+/// are ready.
+pub(crate) fn tick() -> bool {
+    let cpu = cpu::this();
+    cpu.queue.wake_due(clock::now_ns());
+    cpu.queue.timer_tick()
+}
+
+/// Stops the calling thread until its next token.
+#[inline]
+fn park() {
+    let thread = cpu::current();
+    if thread.park().take_token() {
+        return;
+    }
+    thread.count_voluntary();
+    switch_away(Leave::Parked);
+}
+
+/// Leaves the calling thread, which has ended.
+pub(crate) fn leave_for_ever() -> ! {
+    switch_away(Leave::Ended);
+    unreachable!("an ended thread was resumed")
+}
+
+#[inline]
+fn switch_away(leave: Leave) {
+    let cpu = cpu::this();
+    let next = cpu.queue.next_to_run().unwrap_or_else(|| cpu.idle());
+    switch_to(next, leave);
+}
+
+/// Switches to `next`; comes back when the calling thread is resumed, maybe on another CPU.
+fn switch_to(next: &'static Thread, leave: Leave) {
+    let cpu = cpu::this();
+    let old = cpu::current();
+    let now = clock::counter();
+    old.stop_account(now);
+    next.start_account(now);
+    if let Some(process) = next.try_process() {
+        address_space::activate(process.space());
+    }
+    old.set_user_bases(swap_user_bases(next.user_bases()));
+    cpu.left.set(Some((old, leave)));
+    cpu.set_current(next);
+    // SAFETY: `next` was in the run queue (or is the idle thread, which runs here only): its stack
+    // pointer is stored, and nobody else resumes it. Its `context` is ours from now on to read.
+    let context = unsafe { next.context().read() };
+    // SAFETY: as above; the old thread's `context` is its own, and this is the old thread.
+    unsafe { switch::switch_context(old.context(), context) };
+    settle();
+}
+
+/// Finishes the switch on the new stack.
+#[inline]
+fn settle() {
+    let cpu = cpu::this();
+    let Some((old, leave)) = cpu.left.take() else {
+        return;
+    };
+    match leave {
+        Leave::Ready => cpu.queue.push(old),
+        Leave::Parked => {
+            if old.park().finish_park() {
+                cpu.queue.push(old);
+            }
+        }
+        Leave::Ended => table::recycle(old),
+        Leave::Idle => {}
+    }
+}
+
+/// The first thing that a new thread runs: the switch to it ends here.
+pub(crate) extern "C" fn first_return() {
+    settle();
+    let thread = cpu::current();
+    thread.leave_if_asked();
+    thread.account_system();
+}
+
+/// Sets the program's `fs` and `gs` bases and returns the old ones.
+#[inline]
+fn swap_user_bases([fs, gs]: [u64; 2]) -> [u64; 2] {
+    let (old_fs, old_gs): (u64, u64);
+    // SAFETY: interrupts are off, so that nobody sees the program's `gs` base in the kernel; the bases
+    // themselves mean nothing to the kernel, and a program can set any canonical one.
+    unsafe {
+        asm!(
+            "rdfsbase {old_fs}",
+            "wrfsbase {fs}",
+            "swapgs",
+            "rdgsbase {old_gs}",
+            "wrgsbase {gs}",
+            "swapgs",
+            fs = in(reg) fs,
+            gs = in(reg) gs,
+            old_fs = out(reg) old_fs,
+            old_gs = out(reg) old_gs,
+            options(nostack, preserves_flags)
+        );
+    }
+    [old_fs, old_gs]
+}

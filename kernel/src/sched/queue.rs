@@ -1,0 +1,101 @@
+//! The ready and the sleeping threads of one CPU.
+//!
+//! # Who owns what
+//! Both queues have a lock of their own, held for a few instructions. The CPU itself takes from the
+//! front; so does a CPU that steals. `ready` counts the queue's length, so that an idle CPU can look
+//! at all queues without taking their locks.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use kcore::{RoundRobin, SpinLock, Tid, TimerQueue, Waiter};
+
+use crate::proc::thread::{Thread, ThreadRef};
+
+/// Ticks of one quantum: 5 ms.
+const QUANTUM_TICKS: u32 = 5;
+
+/// See the module.
+pub(crate) struct CpuQueue {
+    run: SpinLock<RoundRobin<&'static Thread>>,
+    ready: AtomicUsize,
+    timers: SpinLock<TimerQueue<&'static Thread>>,
+}
+
+impl CpuQueue {
+    /// Empty queues with room for every thread there can be.
+    pub(crate) fn new() -> Self {
+        Self {
+            run: SpinLock::new(RoundRobin::new(QUANTUM_TICKS, Tid::MAX_SLOTS)),
+            ready: AtomicUsize::new(0),
+            timers: SpinLock::new(TimerQueue::new()),
+        }
+    }
+
+    /// Makes a thread ready here.
+    #[inline]
+    pub(super) fn push(&self, thread: &'static Thread) {
+        let mut run = self.run.lock();
+        run.push_to_queue(thread);
+        // ORDERING: Relaxed: a hint; an idle CPU reads it after the fence of `IdleSet::announce`, a
+        // poster's push comes before the fence of `IdleSet::take_one`.
+        self.ready.store(run.len(), Ordering::Relaxed);
+    }
+
+    /// Takes the thread that runs next here.
+    #[inline]
+    pub(super) fn next_to_run(&self) -> Option<&'static Thread> {
+        if !self.has_ready() {
+            return None;
+        }
+        let mut run = self.run.lock();
+        let next = run.next_to_run();
+        // ORDERING: Relaxed: as in `push`.
+        self.ready.store(run.len(), Ordering::Relaxed);
+        next
+    }
+
+    /// Takes a thread for another CPU.
+    pub(super) fn steal(&self) -> Option<&'static Thread> {
+        if !self.has_ready() {
+            return None;
+        }
+        let mut run = self.run.lock();
+        let stolen = run.steal();
+        // ORDERING: Relaxed: as in `push`.
+        self.ready.store(run.len(), Ordering::Relaxed);
+        stolen
+    }
+
+    /// Whether a thread is ready here.
+    #[inline]
+    pub(super) fn has_ready(&self) -> bool {
+        // ORDERING: Relaxed: the CPU's own pushes are its own past; for others see `push`.
+        self.ready.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a tick; true if the running thread has to make room.
+    pub(super) fn timer_tick(&self) -> bool {
+        self.run.lock().timer_tick()
+    }
+
+    /// Enters a deadline.
+    pub(super) fn add_timer(&self, deadline_ns: u64, thread: &'static Thread) {
+        self.timers.lock().insert(deadline_ns, thread.tid(), thread);
+    }
+
+    /// Takes a deadline out, if it has not fired.
+    pub(super) fn cancel_timer(&self, deadline_ns: u64, thread: &'static Thread) {
+        self.timers.lock().cancel(deadline_ns, thread.tid());
+    }
+
+    /// Wakes the threads whose deadlines have passed.
+    pub(super) fn wake_due(&self, now_ns: u64) {
+        loop {
+            let due = self.timers.lock().pop_due(now_ns);
+            match due {
+                Some(thread) => ThreadRef(thread).wake(),
+                None => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The system calls: numbers, and who does the work.
+//!
+//! | number | call | number | call |
+//! |---|---|---|---|
+//! | 0 | exit(code) | 11 | thread_create(name, stack end, entry, argument) |
+//! | 1 | open(path, flags) | 12 | thread_join(tid, \*code) |
+//! | 2 | read(fd, buffer, n) | 13 | exit_group(status) |
+//! | 3 | write(fd, buffer, n) | 0x100 | gettid() |
+//! | 4 | seek(fd, offset, whence) | 0x101 | yield() |
+//! | 5 | tell(fd) | 0x102 | futex_wait(\*word, expected, timeout_ns) |
+//! | 6 | close(fd) | 0x103 | futex_wake(\*word, n) |
+//! | 8 | mmap(address, length, protection, fd, offset) | 0x104 | clock() |
+//! | 9 | munmap(address) | 0x105 | cpu_count() |
+//! | | | 0x106 | thread_stats(tid, \*out) |
+//! | | | 0x107 | shutdown(value) |
+//! | | | 0x108 | thread_detach(tid) |
+//! | | | 0x109 | free_memory() in pages |
+
+pub(crate) mod entry;
+pub(crate) mod errno;
+mod file;
+mod futex;
+mod machine;
+mod memory;
+mod thread;
+
+pub(crate) use futex::init;
+
+use crate::{arch::cpu, syscall::errno::Errno, trap::frame::TrapFrame};
+
+type Result = core::result::Result<u64, Errno>;
+
+/// What the entry code calls.
+extern "C" fn dispatch(frame: &mut TrapFrame) {
+    let thread = cpu::current();
+    thread.account_user();
+    thread.count_syscall();
+    let [a, b, c, d, e] = [frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8];
+    let result = match frame.rax {
+        0 => thread::exit(a),
+        1 => file::open(a, b),
+        2 => file::read(a, b, c),
+        3 => file::write(a, b, c),
+        4 => file::seek(a, b, c),
+        5 => file::tell(a),
+        6 => file::close(a),
+        8 => memory::mmap(a, b, c, d, e),
+        9 => memory::munmap(a),
+        11 => thread::create(a, b, c, d),
+        12 => thread::join(a, b),
+        13 => thread::exit_group(a),
+        0x100 => Ok(u64::from(thread.tid())),
+        0x101 => thread::yield_now(),
+        0x102 => futex::wait(a, b, c),
+        0x103 => futex::wake(a, b),
+        0x104 => machine::clock(),
+        0x105 => machine::cpu_count(),
+        0x106 => thread::stats(a, b),
+        0x107 => machine::shutdown(a),
+        0x108 => thread::detach(a),
+        0x109 => machine::free_memory(),
+        _ => Err(Errno::ENOSYS),
+    };
+    frame.rax = match result {
+        Ok(value) => value,
+        Err(errno) => errno.to_result(),
+    };
+    thread.leave_if_asked();
+    thread.account_system();
+}

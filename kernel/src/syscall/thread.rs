@@ -1,0 +1,127 @@
+//! System calls about threads.
+
+use kcore::{JoinError, Tid};
+
+use super::Result;
+use crate::{
+    arch::cpu,
+    mm::uaccess,
+    proc::{
+        exit, table,
+        thread::{NAME_LEN, ThreadRef},
+    },
+    sched::{self, wait},
+    syscall::errno::Errno,
+    trap::frame::TrapFrame,
+};
+
+/// exit(code): the calling thread only.
+pub(super) fn exit(code: u64) -> Result {
+    exit::exit_thread(code as i32)
+}
+
+/// exit_group(status): the whole process; the caller leaves on its way out.
+pub(super) fn exit_group(status: u64) -> Result {
+    exit::exit_group(status as i32);
+    Ok(0)
+}
+
+/// yield().
+pub(super) fn yield_now() -> Result {
+    sched::yield_now();
+    Ok(0)
+}
+
+/// thread_create(name, stack end, entry, argument) → tid.
+///
+/// The thread starts as if it had been called with the argument; its return address is 0.
+pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Result {
+    let mut buffer = [0; NAME_LEN + 1];
+    let name = uaccess::copy_text(name, &mut buffer)?;
+    let process = cpu::current().process();
+    if !process.space().is_executable(entry) {
+        return Err(Errno::EFAULT);
+    }
+    let stack = (stack_end & !15).wrapping_sub(8);
+    uaccess::store_u64(stack, 0)?;
+    let frame = TrapFrame::start(entry, stack, [argument, 0]);
+    let (thread, tid) = table::create(process, name, &frame)?;
+    if process.is_ending() {
+        thread.ask_to_leave();
+    }
+    sched::make_ready(thread);
+    Ok(u64::from(tid.raw()))
+}
+
+/// thread_join(tid, \*code or null) → 0.
+pub(super) fn join(tid: u64, code_at: u64) -> Result {
+    let thread = cpu::current();
+    let process = thread.process();
+    let tid = tid_argument(tid)?;
+    if tid.raw() == thread.tid() {
+        return Err(Errno::EDEADLK);
+    }
+    if code_at != 0 && !process.space().is_writable(code_at, 4) {
+        // An unknown tid is told first: nothing is touched either way.
+        return Err(Errno::EFAULT);
+    }
+    let cell = table::cell(tid);
+    let code = cell
+        .join(tid, process.pid(), &ThreadRef(thread), || {
+            wait::pause_until(wait::FOREVER)
+        })
+        .map_err(join_error)?;
+    if code_at != 0
+        && let Err(error) = uaccess::copy_out(code_at, &code.to_ne_bytes())
+    {
+        cell.put_back(tid, code);
+        return Err(error);
+    }
+    table::free_tid(tid);
+    Ok(0)
+}
+
+/// thread_detach(tid) → 0: nobody will join it.
+pub(super) fn detach(tid: u64) -> Result {
+    let tid = tid_argument(tid)?;
+    let pid = cpu::current().process().pid();
+    if table::cell(tid).detach(tid, pid).map_err(join_error)? {
+        table::free_tid(tid);
+    }
+    Ok(0)
+}
+
+/// thread_stats(tid or 0, \*out) → 0.
+pub(super) fn stats(tid: u64, out: u64) -> Result {
+    let own = cpu::current();
+    let thread = match tid {
+        0 => own,
+        _ => table::find(tid_argument(tid)?, own.process().pid()).ok_or(Errno::ESRCH)?,
+    };
+    let stats = thread.stats();
+    let words = [
+        stats.voluntary,
+        stats.involuntary,
+        stats.user_ns,
+        stats.system_ns,
+        stats.syscalls,
+    ];
+    let mut bytes = [0; 40];
+    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *place = word.to_ne_bytes();
+    }
+    uaccess::copy_out(out, &bytes)?;
+    Ok(0)
+}
+
+fn tid_argument(raw: u64) -> core::result::Result<Tid, Errno> {
+    Tid::from_raw(raw as i64).ok_or(Errno::ESRCH)
+}
+
+fn join_error(error: JoinError) -> Errno {
+    match error {
+        JoinError::NoSuchThread => Errno::ESRCH,
+        // The interrupted joiner never sees it: it leaves on its way out.
+        JoinError::Taken | JoinError::Interrupted => Errno::EINVAL,
+    }
+}

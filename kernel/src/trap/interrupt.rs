@@ -1,0 +1,81 @@
+//! What an interrupt wants, by vector.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    arch::{
+        cpu,
+        lapic::{self, VECTOR_FLUSH, VECTOR_RESCHEDULE, VECTOR_SPURIOUS, VECTOR_TIMER},
+    },
+    mm::shootdown,
+    sched,
+    trap::{fault, frame::TrapFrame},
+};
+
+/// The first vector that is no processor exception.
+const FIRST_INTERRUPT: u64 = 32;
+
+/// Interrupts that nobody asked for.
+static UNEXPECTED: AtomicU64 = AtomicU64::new(0);
+
+/// How many interrupts came that nobody asked for; they were ignored.
+pub(crate) fn unexpected() -> u64 {
+    // ORDERING: Relaxed: a statistic.
+    UNEXPECTED.load(Ordering::Relaxed)
+}
+
+/// An interrupt or fault in ring 3.
+pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
+    let thread = cpu::current();
+    thread.account_user();
+    let tick_is_over = match frame.vector {
+        0..FIRST_INTERRUPT => {
+            fault::in_user(frame);
+            false
+        }
+        vector => interrupt(vector as u8),
+    };
+    if tick_is_over {
+        sched::preempt();
+    }
+    thread.leave_if_asked();
+    thread.account_system();
+}
+
+/// An interrupt in the idle loop, or a fault in the kernel.
+pub(super) extern "C" fn from_kernel(frame: &mut TrapFrame) {
+    if frame.vector < FIRST_INTERRUPT {
+        fault::in_kernel(frame);
+    } else {
+        // The idle loop looks for work after each interrupt.
+        interrupt(frame.vector as u8);
+    }
+}
+
+/// Handles an interrupt; true if the running thread's quantum is over and others wait.
+fn interrupt(vector: u8) -> bool {
+    match vector {
+        VECTOR_TIMER => {
+            lapic::end_of_interrupt();
+            return sched::tick();
+        }
+        VECTOR_RESCHEDULE => lapic::end_of_interrupt(),
+        VECTOR_FLUSH => {
+            lapic::end_of_interrupt();
+            shootdown::answer();
+        }
+        VECTOR_SPURIOUS => count_unexpected(),
+        other => {
+            count_unexpected();
+            if lapic::is_in_service(other) {
+                lapic::end_of_interrupt();
+            }
+        }
+    }
+    false
+}
+
+fn count_unexpected() {
+    // ORDERING: Relaxed: a statistic.
+    UNEXPECTED.fetch_add(1, Ordering::Relaxed);
+}
