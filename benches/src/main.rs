@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use benches::peers::Native;
 use benches::{bars, cpus, model, sample};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
@@ -22,6 +23,8 @@ struct Cli {
 enum Verb {
     /// Run one program under one model and print one line of JSON.
     Sample(SampleArgs),
+    /// List what can be run with --native, a model and a program a line.
+    Natives,
     /// Measure the ratio bars, interleaved, each figure in a fresh process.
     Bars(BarsArgs),
     /// Take one figure of a ratio bar in this process and print it.
@@ -76,6 +79,9 @@ struct SampleArgs {
     /// How many CPUs the model may use, and how many workers it has
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     cpus: u16,
+    /// Run it on the peer itself, without our trait
+    #[arg(long)]
+    native: bool,
     /// The text that wordcount reads
     #[arg(long)]
     input: Option<PathBuf>,
@@ -84,6 +90,12 @@ struct SampleArgs {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Sample(args) => take_sample(&args),
+        Verb::Natives => {
+            for (model, workload) in Native::PROGRAMS {
+                println!("{model} {workload}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Bars(args) => measure_bars(&args),
         Verb::Figure(args) => bars::figure(
             &args.bench,
@@ -117,8 +129,20 @@ fn take_sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     };
     let cpus = usize::from(args.cpus);
     cpus::confine(cpus)?;
-    let handle = model::build(args.model, cpus)?;
-    let sample = sample::take(&handle, args.workload, args.param, &text)?;
+    let (workload, param) = (args.workload, args.param);
+    let expected = workload.serial(param, &text);
+    let sample = if args.native {
+        let peer = Native::build(args.model, cpus)?;
+        sample::take(|| peer.run(workload, param, &text), expected)?
+    } else {
+        let handle = model::build(args.model, cpus)?;
+        // A panic's payload can't be shared between threads, so the error becomes its text.
+        let run = || {
+            let answer = workload.run(&handle, param, &text);
+            answer.map_err(|error| anyhow!("the program could not be run: {error}"))
+        };
+        sample::take(run, expected)?
+    };
     println!("{}", sample.to_line());
     Ok(if sample.is_right() {
         ExitCode::SUCCESS

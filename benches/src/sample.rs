@@ -9,10 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
-use exec_core::Handle;
 use record::Sample;
-use workloads::Workload;
 
 use crate::switches::Switches;
 
@@ -20,26 +17,14 @@ use crate::switches::Switches;
 /// would measure the clock and the wake-ups of the first job.
 const LONG_ENOUGH: Duration = Duration::from_millis(50);
 
-/// Runs a program under a model and measures it.
+/// Runs a program again and again and measures it.
 ///
 /// # Errors
 /// Where the program could not be run. A wrong answer is a sample, not an error.
 ///
 /// # Blocking
 /// Until the program has been run often enough.
-pub fn take(
-    handle: &Handle,
-    workload: Workload,
-    param: u64,
-    text: &[u8],
-) -> anyhow::Result<Sample> {
-    let expected = workload.serial(param, text);
-    // A payload can't be shared between threads, so the error becomes its text.
-    let run = || {
-        workload
-            .run(handle, param, text)
-            .map_err(|error| anyhow!("the program could not be run: {error}"))
-    };
+pub fn take(run: impl Fn() -> anyhow::Result<u64>, expected: u64) -> anyhow::Result<Sample> {
     let warm_up = run()?;
     if warm_up != expected {
         return Ok(Sample {
@@ -75,15 +60,32 @@ pub fn take(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
-    use crate::peers::RayonPool;
 
     #[test]
-    fn a_sample_has_a_time_and_the_right_answer() {
-        let handle = Handle::new(RayonPool::new(2).expect("two threads")).into_dyn();
-        let sample = take(&handle, Workload::Fib, 10, &[]).expect("it runs");
-        assert!(sample.is_right() && sample.checksum == 55, "{sample:?}");
-        assert!(sample.runs > 1, "ten microseconds are repeated: {sample:?}");
+    fn a_short_run_is_repeated() {
+        let sample = take(|| Ok(std::hint::black_box(7)), 7).expect("it runs");
+        assert!(sample.is_right() && sample.runs > 1, "{sample:?}");
         assert!(sample.time_ns > 0.0 && sample.time_ns < 50e6, "{sample:?}");
+    }
+
+    #[test]
+    fn a_wrong_answer_ends_the_sample_at_once() {
+        let runs = Cell::new(0);
+        let counted = |answer: fn(u32) -> u64| {
+            runs.set(0);
+            take(|| Ok(answer(runs.replace(runs.get() + 1))), 7).expect("it runs")
+        };
+        assert!(!counted(|_| 8).is_right());
+        assert_eq!(runs.get(), 1, "a wrong warm-up isn't measured");
+        assert!(!counted(|run| if run < 3 { 7 } else { 8 }).is_right());
+        assert_eq!(runs.get(), 4, "nothing is run after a wrong answer");
+    }
+
+    #[test]
+    fn a_failure_is_passed_on() {
+        assert!(take(|| Err(anyhow::anyhow!("no")), 7).is_err());
     }
 }

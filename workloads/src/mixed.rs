@@ -23,6 +23,12 @@ pub const CPU_JOBS: u64 = 32;
 /// Rounds of [`churn`] a CPU job: some tens of microseconds.
 pub const ROUNDS: u64 = 20_000;
 
+/// What one nap of one task adds to the checksum.
+#[must_use]
+pub fn nap_value(task: u64, nap: u64) -> u64 {
+    mix(task ^ (nap << 32))
+}
+
 /// Runs [`CPU_JOBS`] jobs beside `n` sleeping tasks and sums what they return.
 ///
 /// # Errors
@@ -41,7 +47,7 @@ pub fn run<E: Executor + ?Sized>(handle: &Handle<E>, n: u64) -> Result<u64, Join
                     sleeper.sleep(NAP).await;
                     // A sleep that ends too early is a wrong answer.
                     if sleeper.ground().now().saturating_since(start) >= NAP {
-                        sum = sum.wrapping_add(mix(number ^ (nap << 32)));
+                        sum = sum.wrapping_add(nap_value(number, nap));
                     }
                 }
                 sum
@@ -66,6 +72,6 @@ pub fn run<E: Executor + ?Sized>(handle: &Handle<E>, n: u64) -> Result<u64, Join
 pub fn serial(n: u64) -> u64 {
     let cpu = (0..CPU_JOBS).fold(0_u64, |sum, number| sum.wrapping_add(churn(number, ROUNDS)));
     (0..n)
-        .flat_map(|number| (0..NAPS).map(move |nap| mix(number ^ (nap << 32))))
+        .flat_map(|number| (0..NAPS).map(move |nap| nap_value(number, nap)))
         .fold(cpu, u64::wrapping_add)
 }

@@ -46,15 +46,18 @@ impl Mailbox {
     }
 }
 
-/// Passes a token `n` times between two tasks.
+/// Makes the two tasks that pass a token `n` times; the first one holds it already.
 ///
-/// # Errors
-/// The first task's that could not be run.
-///
-/// # Blocking
-/// Until both tasks have ended.
-pub fn run<E: Executor + ?Sized>(handle: &Handle<E>, n: u64) -> Result<u64, JoinError> {
+/// Each returns the sum over the tokens that came its way. They belong together: one alone
+/// waits for ever.
+pub fn tasks(
+    n: u64,
+) -> (
+    impl Future<Output = u64> + Send + 'static,
+    impl Future<Output = u64> + Send + 'static,
+) {
     let boxes = [Arc::new(Mailbox::default()), Arc::new(Mailbox::default())];
+    boxes[0].put(0);
     // One task gets the even tokens, the other one the odd ones, up to the last.
     let task = |first: u64, own: usize| {
         let (own, other) = (Arc::clone(&boxes[own]), Arc::clone(&boxes[1 - own]));
@@ -72,9 +75,19 @@ pub fn run<E: Executor + ?Sized>(handle: &Handle<E>, n: u64) -> Result<u64, Join
             sum
         }
     };
-    let ping = handle.spawn_async(task(0, 0));
-    let pong = handle.spawn_async(task(1, 1));
-    boxes[0].put(0);
+    (task(0, 0), task(1, 1))
+}
+
+/// Passes a token `n` times between two tasks.
+///
+/// # Errors
+/// The first task's that could not be run.
+///
+/// # Blocking
+/// Until both tasks have ended.
+pub fn run<E: Executor + ?Sized>(handle: &Handle<E>, n: u64) -> Result<u64, JoinError> {
+    let (ping, pong) = tasks(n);
+    let (ping, pong) = (handle.spawn_async(ping), handle.spawn_async(pong));
     Ok(ping.join()?.wrapping_add(pong.join()?))
 }
 

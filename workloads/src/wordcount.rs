@@ -13,7 +13,7 @@ use exec_core::{Executor, Handle};
 use crate::mix::mix;
 
 /// Counts by word.
-type Counts<'text> = BTreeMap<&'text [u8], u64>;
+pub type Counts<'text> = BTreeMap<&'text [u8], u64>;
 
 /// Counts the words of `text` in `chunks` jobs and returns the checksum of the counts.
 ///
@@ -30,15 +30,7 @@ pub fn run<E: Executor + ?Sized>(handle: &Handle<E>, chunks: u64, text: &[u8]) -
             scope.spawn(move || *map = count(chunk));
         }
     });
-    let mut total = Counts::new();
-    for map in maps {
-        for (word, number) in map {
-            *total.entry(word).or_insert(0) += number;
-        }
-    }
-    total.iter().fold(0, |sum, (word, number)| {
-        sum.wrapping_add(weight(word, *number))
-    })
+    reduce(maps)
 }
 
 /// The same checksum from the sorted list of all words.
@@ -51,12 +43,28 @@ pub fn serial(text: &[u8]) -> u64 {
     })
 }
 
-fn count(chunk: &[u8]) -> Counts<'_> {
+/// Counts the words of one chunk.
+#[must_use]
+pub fn count(chunk: &[u8]) -> Counts<'_> {
     let mut counts = Counts::new();
     for word in words(chunk) {
         *counts.entry(word).or_insert(0) += 1;
     }
     counts
+}
+
+/// Merges the counts of all chunks and returns their checksum.
+#[must_use]
+pub fn reduce(maps: Vec<Counts<'_>>) -> u64 {
+    let mut total = Counts::new();
+    for map in maps {
+        for (word, number) in map {
+            *total.entry(word).or_insert(0) += number;
+        }
+    }
+    total.iter().fold(0, |sum, (word, number)| {
+        sum.wrapping_add(weight(word, *number))
+    })
 }
 
 fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -72,8 +80,10 @@ fn weight(word: &[u8], number: u64) -> u64 {
     mix(name ^ number)
 }
 
-/// Cuts a text into at most `chunks` pieces that end at white space and are none empty.
-fn split(text: &[u8], chunks: u64) -> Vec<&[u8]> {
+/// Cuts a text into at most `chunks` pieces that end at white space, none of them
+/// empty.
+#[must_use]
+pub fn split(text: &[u8], chunks: u64) -> Vec<&[u8]> {
     let chunks = usize::try_from(chunks).unwrap_or(usize::MAX).max(1);
     let length = text.len().div_ceil(chunks).max(1);
     let mut pieces = Vec::new();

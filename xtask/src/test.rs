@@ -51,7 +51,13 @@ fn steps() -> Vec<Step> {
         command.env("CARGO_TARGET_DIR", kernel::target());
         command
     };
-    let mut documentation = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    let mut documentation = cargo(&[
+        "doc",
+        "--locked",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     vec![
         step("format", 1, cargo(&["fmt", "--all", "--check"])),

@@ -34,72 +34,115 @@ impl Effort {
     };
 }
 
-/// Runs every program under every model.
-pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> Tally {
+/// What is measured: a program under a model, or on a peer without our trait.
+struct Subject {
+    workload: Workload,
+    model: Model,
+    native: bool,
+    param: u64,
+}
+
+/// Runs every program under every model, and on the peers themselves where they are made
+/// for it.
+pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> anyhow::Result<Tally> {
     let mut tally = Tally::new(Ground::Host);
     let effort = if args.quick {
         Effort::QUICK
     } else {
         Effort::FULL
     };
-    let (models, _) = args.models(Ground::Host);
-    let workloads = args.workloads();
-
-    let progress = Progress::new(effort.samples * workloads.len() * models.len());
+    let subjects = subjects(args, &natives(lab)?);
+    let progress = Progress::new(effort.samples * subjects.len());
     for round in 1..=effort.samples {
-        for workload in &workloads {
-            for model in &models {
-                let param = workload.default_param(args.size());
-                let key = Key {
-                    bench: format!("{workload}/{param}"),
-                    model: *model,
-                };
-                progress.begin(
-                    &format!(
-                        "host {} {model}, sample {round} of {}",
-                        key.bench, effort.samples
-                    ),
-                    round == 1,
-                );
-                if !tally.is_out(&key) {
-                    let mut command = sample(lab, *workload, *model, param, args.cpus(), input);
-                    match take(&mut command, effort.limit) {
-                        Ok(sample) => tally.add(&key, sample),
-                        Err(reason) => {
-                            progress.say(&format!("{} under {model}: {reason}", key.bench));
-                            tally.put_out(&key, reason);
-                        }
+        for subject in &subjects {
+            let key = subject.key();
+            let what = format!("{} {}", key.bench, key.subject);
+            progress.begin(
+                &format!("host {what}, sample {round} of {}", effort.samples),
+                round == 1,
+            );
+            if !tally.is_out(&key) {
+                match take(&mut subject.command(lab, args.cpus(), input), effort.limit) {
+                    Ok(sample) => tally.add(&key, sample),
+                    Err(reason) => {
+                        progress.say(&format!("{what}: {reason}"));
+                        tally.put_out(&key, reason);
                     }
                 }
-                progress.done();
+            }
+            progress.done();
+        }
+    }
+    Ok(tally)
+}
+
+fn subjects(args: &Args, natives: &[(Model, Workload)]) -> Vec<Subject> {
+    let (models, _) = args.models(Ground::Host);
+    let mut subjects = Vec::new();
+    for workload in args.workloads() {
+        let param = workload.default_param(args.size());
+        for &model in &models {
+            subjects.push(Subject {
+                workload,
+                model,
+                native: false,
+                param,
+            });
+            if natives.contains(&(model, workload)) {
+                subjects.push(Subject {
+                    workload,
+                    model,
+                    native: true,
+                    param,
+                });
             }
         }
     }
-    tally
+    subjects
 }
 
-fn sample(
-    lab: &Path,
-    workload: Workload,
-    model: Model,
-    param: u64,
-    cpus: u32,
-    input: &Input,
-) -> Command {
-    let mut command = Command::new(lab);
-    command
-        .args([
-            "sample",
-            "--model",
-            model.name(),
-            "--workload",
-            workload.name(),
-        ])
-        .args(["--param", &param.to_string(), "--cpus", &cpus.to_string()]);
-    if workload.reads_input() {
-        command.arg("--input").arg(input.path());
+impl Subject {
+    fn key(&self) -> Key {
+        let suffix = if self.native { "-native" } else { "" };
+        Key {
+            bench: format!("{}/{}", self.workload, self.param),
+            subject: format!("{}{suffix}", self.model),
+        }
     }
-    command
+
+    fn command(&self, lab: &Path, cpus: u32, input: &Input) -> Command {
+        let mut command = Command::new(lab);
+        command
+            .args(["sample", "--model", self.model.name()])
+            .args(["--workload", self.workload.name()])
+            .args(["--param", &self.param.to_string()])
+            .args(["--cpus", &cpus.to_string()]);
+        if self.native {
+            command.arg("--native");
+        }
+        if self.workload.reads_input() {
+            command.arg("--input").arg(input.path());
+        }
+        command
+    }
+}
+
+/// Asks the lab what it can run on the peers without our trait.
+fn natives(lab: &Path) -> anyhow::Result<Vec<(Model, Workload)>> {
+    let finished = process::run(Command::new(lab).arg("natives"), Duration::from_secs(10));
+    if !finished.outcome.success() {
+        bail!(
+            "the lab doesn't run: {}\n{}",
+            finished.outcome,
+            finished.stderr
+        );
+    }
+    Ok(finished.stdout.lines().filter_map(native).collect())
+}
+
+fn native(line: &str) -> Option<(Model, Workload)> {
+    let (model, workload) = line.split_once(' ')?;
+    Some((model.parse().ok()?, workload.parse().ok()?))
 }
 
 /// Runs one sample; the error is the note of its row.
@@ -196,6 +239,15 @@ mod tests {
         let note =
             take(&mut sh("echo 'out of threads' >&2; exit 101"), LONG).expect_err("it fails");
         assert_eq!(note, "exit status: 101: out of threads");
+    }
+
+    #[test]
+    fn the_labs_list_is_read() {
+        assert_eq!(
+            native("tokio ping-pong"),
+            Some((Model::Tokio, Workload::PingPong))
+        );
+        assert_eq!(native("tokio"), None);
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Guest {
                         }
                         (Ok(sample), _) => tally.add(&key, sample),
                         (Err(reason), _) => {
-                            progress.say(&format!("{} under {}: {reason}", key.bench, key.model));
+                            progress.say(&format!("{} under {}: {reason}", key.bench, key.subject));
                             tally.put_out(&key, reason);
                         }
                     }
@@ -200,7 +200,7 @@ impl Subject {
     fn key(&self) -> Key {
         Key {
             bench: format!("{}/{}", self.workload, self.param),
-            model: self.model,
+            subject: self.model.to_string(),
         }
     }
 

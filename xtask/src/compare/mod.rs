@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         report.rows.append(&mut tally.into_rows());
     };
     if let Some(lab) = lab {
-        gather(host::run(&lab, args, &input));
+        gather(host::run(&lab, args, &input)?);
     }
     if let Some(guest) = guest {
         gather(guest.run(args, &input)?);

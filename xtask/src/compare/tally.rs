@@ -5,13 +5,13 @@
 //! kept, its earlier samples are dropped (a model that hangs in one run of seven has no
 //! trustworthy figure) and it isn't started again.
 
-use record::{Ground, Model, Row, Sample, metric};
+use record::{Ground, Row, Sample, metric};
 
 /// Who is measured on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) bench: String,
-    pub(crate) model: Model,
+    pub(crate) subject: String,
 }
 
 /// Everything about one subject.
@@ -50,7 +50,7 @@ impl Tally {
             let what = format!("{:#x} instead of {:#x}", sample.checksum, sample.expected);
             self.wrong.push(format!(
                 "{} under {} ({}): {what}",
-                key.bench, key.model, self.ground
+                key.bench, key.subject, self.ground
             ));
             self.put_out(key, format!("wrong answer: {what}"));
         }
@@ -103,11 +103,11 @@ impl Tally {
 
 impl Entry {
     fn into_rows(self, ground: &str) -> Vec<Row> {
-        let (bench, subject) = (self.key.bench, self.key.model.name());
+        let (bench, subject) = (self.key.bench, self.key.subject);
         if let Some(reason) = self.out {
             return vec![Row::missing(bench, &metric::TIME, subject, ground, reason)];
         }
-        let row = |metric, samples| Row::measured(&bench, metric, subject, ground, samples);
+        let row = |metric, samples| Row::measured(&bench, metric, &subject, ground, samples);
         let of = |figure: fn(&Sample) -> f64| self.samples.iter().map(figure).collect::<Vec<f64>>();
         let mut rows = vec![
             row(&metric::TIME, of(|sample| sample.time_ns)),
@@ -138,7 +138,7 @@ mod tests {
     fn key() -> Key {
         Key {
             bench: "fib/20".into(),
-            model: Model::OneToOne,
+            subject: "one-to-one".into(),
         }
     }
 
