@@ -34,7 +34,7 @@ use super::header::{HANDLE, Header, Idle, Output, REF_ONE, SCHEDULED, Start};
 use crate::{
     error::{JoinError, Reason, Rejected},
     executor::{Ticket, Wake},
-    job::{Job, JobVTable},
+    job::{Job, JobId, JobVTable},
     join::{JoinHandle, JoinVTable},
     sync::UnsafeCell,
     unwind::{self, Payload},
@@ -436,6 +436,11 @@ impl TaskRef {
     /// The caller passes on a reference to a cell that the vtable is for.
     unsafe fn from_raw(ptr: NonNull<Header>, vtable: &'static TaskVTable) -> Self {
         Self { ptr, vtable }
+    }
+
+    /// What its jobs and its join handle are identified by.
+    pub fn id(&self) -> JobId {
+        JobId::of(self.ptr.as_ptr())
     }
 
     /// Asks the future to end: it is dropped at its next turn and its joiner sees `Cancelled`.
