@@ -1,6 +1,7 @@
 //! From a model's name to the model.
 
 use exec_core::Handle;
+use kernel_bridge::{Host, OneToOne};
 use record::Model;
 
 use crate::peers::{RayonPool, TokioRuntime};
@@ -11,6 +12,7 @@ use crate::peers::{RayonPool, TokioRuntime};
 /// Where its threads could not be started.
 pub fn build(model: Model, cpus: usize) -> anyhow::Result<Handle> {
     Ok(match model {
+        Model::OneToOne => Handle::new(OneToOne::<Host>::new()).into_dyn(),
         Model::Rayon => Handle::new(RayonPool::new(cpus)?).into_dyn(),
         Model::Tokio => Handle::new(TokioRuntime::new(cpus)?).into_dyn(),
         other => anyhow::bail!("{other} is not part of this build"),

@@ -48,6 +48,7 @@ macro_rules! answers {
 }
 
 answers! {
+    one_to_one: Model::OneToOne;
     rayon: Model::Rayon;
     tokio: Model::Tokio;
 }
