@@ -1,0 +1,97 @@
+//! One program of the comparison under one model, and one line about it:
+//!
+//! ```text
+//! lab model=one-to-one workload=fib param=15 ns=123 checksum=610
+//! ```
+//!
+//! Arguments: model, program, parameter, processors, and a file for programs that read a text.
+//! The program runs once unmeasured, so that stacks are mapped and workers have run. The
+//! expected checksum is computed by whoever started the machine.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+
+use exec_core::Handle;
+use kernel_bridge::OneToOne;
+use user::kernel::Kernel;
+use user::syscall::{self, Errno};
+use user::{Args, println};
+use workloads::Workload;
+
+user::program!(main);
+
+/// The status of a wrong command line.
+const WRONG_USAGE: i32 = 2;
+
+fn main(args: Args) -> i32 {
+    let (Some(model), Some(workload)) = (args.get(1), args.get(2)) else {
+        println!("lab: MODEL PROGRAM PARAMETER PROCESSORS [FILE]");
+        return WRONG_USAGE;
+    };
+    let Some(handle) = build(model) else {
+        println!("lab: no model '{model}' in the kernel");
+        return WRONG_USAGE;
+    };
+    let workload = match workload.parse::<Workload>() {
+        Ok(workload) => workload,
+        Err(error) => {
+            println!("lab: {error}");
+            return WRONG_USAGE;
+        }
+    };
+    let param = args.number(3, 0);
+    let text = match args.get(5).map(read_file) {
+        None => Vec::new(),
+        Some(Ok(text)) => text,
+        Some(Err(error)) => {
+            println!("lab: can't read the text: {error:?}");
+            return 1;
+        }
+    };
+
+    if let Err(error) = workload.run(&handle, param, &text) {
+        println!("lab: {workload} could not be run: {error}");
+        return 1;
+    }
+    let start = syscall::clock();
+    let answer = workload.run(&handle, param, &text);
+    let ns = syscall::clock() - start;
+    match answer {
+        Ok(checksum) => {
+            println!(
+                "lab model={model} workload={workload} param={param} ns={ns} checksum={checksum}"
+            );
+            0
+        }
+        Err(error) => {
+            println!("lab: {workload} could not be run again: {error}");
+            1
+        }
+    }
+}
+
+fn build(model: &str) -> Option<Handle> {
+    match model {
+        "one-to-one" => Some(Handle::new(OneToOne::<Kernel>::new()).into_dyn()),
+        _ => None,
+    }
+}
+
+fn read_file(path: &str) -> Result<Vec<u8>, Errno> {
+    let path = CString::new(path).expect("invariant: an argument has no zero byte inside");
+    let fd = syscall::open(&path)?;
+    let mut text = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        match syscall::read(fd, &mut chunk)? {
+            0 => break,
+            count => text.extend_from_slice(&chunk[..count]),
+        }
+    }
+    syscall::close(fd)?;
+    Ok(text)
+}
