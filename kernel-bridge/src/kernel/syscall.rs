@@ -55,6 +55,10 @@ pub mod number {
     pub const THREAD_STATS: usize = 0x106;
     /// Ends the machine.
     pub const SHUTDOWN: usize = 0x107;
+    /// Gives up the right to join a thread.
+    pub const THREAD_DETACH: usize = 0x108;
+    /// Asks how much memory is free.
+    pub const FREE_MEMORY: usize = 0x109;
 }
 
 /// Why the kernel refused a call: a positive error number.
@@ -482,6 +486,30 @@ pub fn thread_stats(tid: Option<Tid>) -> Result<ThreadStats, Errno> {
     // SAFETY: the kernel writes one `ThreadStats`, laid out as in C, which is ours.
     unsafe { call(number::THREAD_STATS, [tid, &raw mut stats as usize, 0]) }?;
     Ok(stats)
+}
+
+/// What all threads of the process have used, ended ones included. A thread that ends at this moment
+/// may be missing until the next call.
+#[must_use]
+pub fn process_stats() -> ThreadStats {
+    thread_stats(Some(Tid(u64::MAX))).expect("invariant: a process may ask about itself")
+}
+
+/// Gives up the right to join `tid`: its number is free again once it has ended.
+///
+/// # Errors
+/// `ESRCH` for a thread that does not exist, `EINVAL` where a joiner waits.
+pub fn thread_detach(tid: Tid) -> Result<(), Errno> {
+    // SAFETY: the call touches no memory of ours.
+    unsafe { call(number::THREAD_DETACH, [tid.0 as usize, 0, 0]) }.map(drop)
+}
+
+/// Pages of memory that nobody uses.
+#[must_use]
+pub fn free_memory() -> usize {
+    // SAFETY: the call touches no memory of ours.
+    let pages = unsafe { call(number::FREE_MEMORY, [0; 3]) };
+    pages.expect("invariant: free_memory never fails")
 }
 
 /// Ends the machine with a value for the one who started it. Only the first process may.

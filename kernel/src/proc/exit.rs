@@ -35,6 +35,7 @@ pub(crate) fn exit_thread(code: i32) -> ! {
         Tid::from_raw(i64::from(thread.tid())).expect("invariant: a running thread has a tid");
     table::forget(tid);
     let process = Arc::clone(thread.process());
+    thread.hand_over(&process.ended);
     if table::cell(tid).exit(code) {
         table::free_tid(tid);
     }

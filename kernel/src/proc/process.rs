@@ -14,7 +14,14 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use kcore::SpinLock;
 
-use crate::{fs::descriptors::Descriptors, mm::address_space::AddressSpace};
+use crate::{
+    fs::descriptors::Descriptors,
+    mm::address_space::AddressSpace,
+    proc::{
+        table,
+        thread::{Accounts, ThreadStats},
+    },
+};
 
 /// The number of the first process.
 pub(crate) const INIT: u32 = 1;
@@ -30,6 +37,8 @@ pub(crate) struct Process {
     threads: AtomicU32,
     ending: AtomicBool,
     status: AtomicI32,
+    /// What the threads that have ended had used.
+    pub(super) ended: Accounts,
 }
 
 impl Process {
@@ -43,6 +52,7 @@ impl Process {
             threads: AtomicU32::new(0),
             ending: AtomicBool::new(false),
             status: AtomicI32::new(0),
+            ended: Accounts::default(),
         }
     }
 
@@ -58,6 +68,14 @@ impl Process {
     pub(crate) fn status(&self) -> i32 {
         // ORDERING: Acquire pairs with `begin_end` and `thread_ended`.
         self.status.load(Ordering::Acquire)
+    }
+
+    /// What all its threads have used, ended ones included. Meanwhile they go on: a thread that ends
+    /// while this is asked may be missing, and is counted the next time.
+    pub(crate) fn stats(&self) -> ThreadStats {
+        let mut sum = self.ended.stats();
+        table::for_each(self.pid, |thread| sum += thread.stats());
+        sum
     }
 
     /// Counts a new thread, the first of which is remembered.

@@ -53,15 +53,41 @@ pub(crate) struct Thread {
     accounts: Accounts,
 }
 
-/// What a thread has used; written by the thread, read by all.
+/// What a thread has used, written by the thread and read by all; or the sum over the ended threads
+/// of a process, to which each adds when it ends.
 #[derive(Debug, Default)]
-struct Accounts {
+pub(super) struct Accounts {
     voluntary: AtomicU64,
     involuntary: AtomicU64,
     /// In steps of the clock's counter.
     user: AtomicU64,
     system: AtomicU64,
     syscalls: AtomicU64,
+}
+
+impl Accounts {
+    fn all(&self) -> [&AtomicU64; 5] {
+        [
+            &self.voluntary,
+            &self.involuntary,
+            &self.user,
+            &self.system,
+            &self.syscalls,
+        ]
+    }
+
+    pub(super) fn stats(&self) -> ThreadStats {
+        // ORDERING: Relaxed: each is a recent value by itself.
+        let [voluntary, involuntary, user, system, syscalls] =
+            self.all().map(|account| account.load(Ordering::Relaxed));
+        ThreadStats {
+            voluntary,
+            involuntary,
+            user_ns: clock::to_ns(user),
+            system_ns: clock::to_ns(system),
+            syscalls,
+        }
+    }
 }
 
 /// What `thread_stats` hands to a program.
@@ -144,14 +170,7 @@ impl Thread {
         self.tid.store(tid.raw(), Ordering::Relaxed);
         self.work.store(0, Ordering::Relaxed);
         self.user_bases.set([0; 2]);
-        let accounts = &self.accounts;
-        for account in [
-            &accounts.voluntary,
-            &accounts.involuntary,
-            &accounts.user,
-            &accounts.system,
-            &accounts.syscalls,
-        ] {
+        for account in self.accounts.all() {
             account.store(0, Ordering::Relaxed);
         }
         let pid = process.pid();
@@ -303,15 +322,28 @@ impl Thread {
 
     /// What the thread has used so far.
     pub(crate) fn stats(&self) -> ThreadStats {
-        // ORDERING: Relaxed: each is a recent value by itself.
-        let read = |account: &AtomicU64| account.load(Ordering::Relaxed);
-        ThreadStats {
-            voluntary: read(&self.accounts.voluntary),
-            involuntary: read(&self.accounts.involuntary),
-            user_ns: clock::to_ns(read(&self.accounts.user)),
-            system_ns: clock::to_ns(read(&self.accounts.system)),
-            syscalls: read(&self.accounts.syscalls),
+        self.accounts.stats()
+    }
+
+    /// Moves the accounts to the sum of the process, as one of the thread's last acts.
+    pub(super) fn hand_over(&self, sum: &Accounts) {
+        for (own, sum) in self.accounts.all().into_iter().zip(sum.all()) {
+            // ORDERING: Relaxed: figures only. Emptied before they are added, so that a reader may
+            // miss what is on its way but never counts it twice.
+            let amount = own.load(Ordering::Relaxed);
+            own.store(0, Ordering::Relaxed);
+            sum.fetch_add(amount, Ordering::Relaxed);
         }
+    }
+}
+
+impl core::ops::AddAssign for ThreadStats {
+    fn add_assign(&mut self, other: Self) {
+        self.voluntary += other.voluntary;
+        self.involuntary += other.involuntary;
+        self.user_ns += other.user_ns;
+        self.system_ns += other.system_ns;
+        self.syscalls += other.syscalls;
     }
 }
 

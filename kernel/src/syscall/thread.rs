@@ -91,14 +91,19 @@ pub(super) fn detach(tid: u64) -> Result {
     Ok(0)
 }
 
-/// thread_stats(tid or 0, \*out) → 0.
+/// The argument that means all threads of the process, ended ones included.
+const ALL_THREADS: u64 = u64::MAX;
+
+/// thread_stats(tid, or 0 for the caller, or all ones for the whole process; \*out) → 0.
 pub(super) fn stats(tid: u64, out: u64) -> Result {
     let own = cpu::current();
-    let thread = match tid {
-        0 => own,
-        _ => table::find(tid_argument(tid)?, own.process().pid()).ok_or(Errno::ESRCH)?,
+    let stats = match tid {
+        0 => own.stats(),
+        ALL_THREADS => own.process().stats(),
+        _ => table::find(tid_argument(tid)?, own.process().pid())
+            .ok_or(Errno::ESRCH)?
+            .stats(),
     };
-    let stats = thread.stats();
     let words = [
         stats.voluntary,
         stats.involuntary,

@@ -5,9 +5,11 @@
 //! use the ground of `kernel-bridge`, which recycles its stacks.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use exec_core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use exec_core::sync::UnsafeCell;
+use kernel_bridge::kernel::futex::RawLock;
 use kernel_bridge::kernel::syscall::{self, Errno, Protection, Tid};
 
 /// Where these stacks lie: above those of the ground.
@@ -19,8 +21,56 @@ const STACK: usize = 32 << 10;
 /// Addresses from one stack to the next: what is not stack catches overflows.
 const STRIDE: usize = STACK + (32 << 10);
 
-/// How many stacks were placed so far; addresses are not used again.
-static PLACED: AtomicUsize = AtomicUsize::new(0);
+/// Which places for stacks are in use.
+static PLACES: Places = Places {
+    lock: RawLock::new(),
+    inner: UnsafeCell::new(Inner {
+        unused: Vec::new(),
+        next: STACKS,
+    }),
+};
+
+/// Addresses for stacks, used again so that a test can count pages.
+struct Places {
+    lock: RawLock,
+    /// Reached under `lock` only.
+    inner: UnsafeCell<Inner>,
+}
+
+struct Inner {
+    unused: Vec<usize>,
+    next: usize,
+}
+
+// SAFETY: `inner` is reached under the lock only.
+unsafe impl Sync for Places {}
+
+impl Places {
+    fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+        self.lock.lock();
+        let result = self.inner.with_mut(|inner| {
+            // SAFETY: the lock is held, so no other reference exists.
+            let inner = unsafe { &mut *inner };
+            f(inner)
+        });
+        // SAFETY: taken above.
+        unsafe { self.lock.unlock() };
+        result
+    }
+
+    fn take(&self) -> usize {
+        self.with(|inner| {
+            inner.unused.pop().unwrap_or_else(|| {
+                inner.next += STRIDE;
+                inner.next - STRIDE
+            })
+        })
+    }
+
+    fn give_back(&self, at: usize) {
+        self.with(|inner| inner.unused.push(at));
+    }
+}
 
 /// A mapping made for one thread's stack.
 #[derive(Debug)]
@@ -37,10 +87,15 @@ impl Stack {
     /// # Errors
     /// The kernel's, `ENOMEM` as a rule.
     pub fn map() -> Result<Self, Errno> {
-        // ORDERING: Relaxed: only that every caller gets a number of its own.
-        let at = STACKS + PLACED.fetch_add(1, Relaxed) * STRIDE;
-        // SAFETY: the address was never given out before.
-        let base = unsafe { syscall::mmap(at, STACK, Protection::READ_WRITE) }?;
+        let at = PLACES.take();
+        // SAFETY: the place is nobody else's.
+        let base = match unsafe { syscall::mmap(at, STACK, Protection::READ_WRITE) } {
+            Ok(base) => base,
+            Err(why) => {
+                PLACES.give_back(at);
+                return Err(why);
+            }
+        };
         Ok(Self { base })
     }
 
@@ -62,6 +117,7 @@ impl Drop for Stack {
         // SAFETY: whoever drops a stack has joined the thread that ran on it.
         let unmapped = unsafe { syscall::munmap(self.base) };
         unmapped.expect("invariant: a stack is one mapping, unmapped once");
+        PLACES.give_back(self.base as usize);
     }
 }
 

@@ -125,6 +125,7 @@ pub(super) const CASES: &[Case] = &[
             "joins/a chain of joins: ok",
             "joins/numbers never confuse two threads: ok",
             "joins/join against exit: ok",
+            "joins/a detached thread cannot be joined: ok",
             "joins/the thread table fills and empties: ok",
         ],
     ),
@@ -173,7 +174,7 @@ pub(super) const CASES: &[Case] = &[
             "mappings/bad requests are refused: ok",
             "mappings/writable and executable exclude each other: ok",
             "mappings/unmapped memory comes back: ok",
-            "mappings/too much is refused, and nothing is kept: ok",
+            "mappings/untouched memory costs nothing: ok",
             "mappings/four threads map and unmap: ok",
         ],
     ),
@@ -186,6 +187,7 @@ pub(super) const CASES: &[Case] = &[
             "statistics/losing the processor is an involuntary switch: ok",
             "statistics/time passes where it is spent: ok",
             "statistics/another thread can be asked about: ok",
+            "statistics/the process is the sum of its threads: ok",
         ],
     ),
     usual(
@@ -285,6 +287,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/fault write-read-only",
         &[
             "about to write-read-only",
+            "read 0",
             "kernel: process 1: thread * killed at *: page fault: write of 0x2000000000, not allowed",
             DIED,
         ],
@@ -358,6 +361,15 @@ pub(super) const CASES: &[Case] = &[
         &[
             "about to in-a-thread",
             "kernel: process 1: thread * killed at *: page fault: read of 0x2010000000, not mapped",
+            DIED,
+        ],
+    ),
+    dies(
+        "fault exhaust-memory",
+        "init=/fault exhaust-memory",
+        &[
+            "about to exhaust-memory",
+            "kernel: process 1: thread * killed at *: page fault: write of 0x20*, out of memory",
             DIED,
         ],
     ),
@@ -445,7 +457,7 @@ pub(super) const CASES: &[Case] = &[
         "init=/ending last 6",
         &[
             "the first thread has ended",
-            "kernel: init exited with status 6",
+            "kernel: init exited with status 5",
         ],
     ),
     dies(

@@ -36,8 +36,18 @@ fn main(args: Args) -> i32 {
         "write-kernel" => write(KERNEL),
         "write-code" => write(main as fn(Args) -> i32 as usize),
         "write-constant" => write(c"constant".as_ptr() as usize),
-        "write-read-only" => write(map(Protection::READ)),
-        "execute-data" => execute(map(Protection::READ_WRITE)),
+        "write-read-only" => {
+            let at = map(Protection::READ);
+            // The page is there once it has been read.
+            read(at);
+            write(at);
+        }
+        "execute-data" => {
+            let at = map(Protection::READ_WRITE);
+            write(at);
+            execute(at);
+        }
+        "exhaust-memory" => exhaust_memory(),
         "execute-kernel" => execute(KERNEL),
         "read-after-unmap" => {
             let at = map(Protection::READ_WRITE);
@@ -98,6 +108,18 @@ fn unmap(at: usize) {
     // SAFETY: what still leads there is what must fault.
     let unmapped = unsafe { syscall::munmap(ptr::with_exposed_provenance_mut(at)) };
     unmapped.expect("it is mapped");
+}
+
+/// Touches more pages than the machine has.
+fn exhaust_memory() {
+    const LEN: usize = 1 << 40;
+    // SAFETY: nothing else of this program is there.
+    let start = unsafe { syscall::mmap(MAPPED, LEN, Protection::READ_WRITE) };
+    let start = start.expect("a mapping costs nothing before it is touched");
+    for page in (0..LEN).step_by(4096) {
+        // SAFETY: within the mapping, which is this function's own.
+        unsafe { start.wrapping_add(page).write_volatile(1) };
+    }
 }
 
 fn divide() {

@@ -16,6 +16,7 @@ pub(crate) const CASES: &[super::Case] = &[
     ("a chain of joins", chain),
     ("numbers never confuse two threads", reuse),
     ("join against exit", race),
+    ("a detached thread cannot be joined", detached),
     ("the thread table fills and empties", table),
 ];
 
@@ -155,8 +156,40 @@ fn race() {
     }
 }
 
+fn detached() {
+    let unknown = syscall::thread_detach(Tid(u64::MAX));
+    assert_eq!(unknown, Err(Errno::ESRCH));
+    // More than fit the table at once: the numbers must come back by themselves.
+    for round in 0..5000 {
+        let ended = Arc::new(AtomicU32::new(0));
+        let inner = Arc::clone(&ended);
+        let (tid, stack) = thread::spawn(move || {
+            if round % 2 == 0 {
+                syscall::yield_now();
+            }
+            inner.store(1, SeqCst);
+            0
+        })
+        .into_parts();
+        assert_eq!(syscall::thread_detach(tid), Ok(()));
+        let joined = syscall::thread_join(tid);
+        assert!(
+            matches!(joined, Err(Errno::ESRCH | Errno::EINVAL)),
+            "{joined:?}"
+        );
+        let again = syscall::thread_detach(tid);
+        assert!(again.is_err(), "{tid:?} was detached twice");
+        while ended.load(SeqCst) == 0 {
+            syscall::yield_now();
+        }
+        // Nobody can know when a detached thread has left its stack for good.
+        core::mem::forget(stack);
+    }
+}
+
 fn table() {
     let mut first = None;
+    let mut free = None;
     for _ in 0..3 {
         let gate = Arc::new(AtomicU32::new(0));
         let mut threads = Vec::new();
@@ -180,7 +213,11 @@ fn table() {
         syscall::futex_wake(gate.as_ptr(), u32::MAX).expect("a good address");
         let ended: i32 = threads.into_iter().map(thread::Thread::join).sum();
         assert_eq!(ended as usize, count);
-        // Everything came back: the next round gets as many.
+        // Everything came back: the next round gets as many, and no page was lost for a thread. The
+        // heap may have touched a few more.
         assert_eq!(*first.get_or_insert(count), count);
+        let now = syscall::free_memory();
+        let before = *free.get_or_insert(now);
+        assert!(now + 64 >= before, "{before} pages were free, now {now}");
     }
 }

@@ -13,6 +13,7 @@ pub(crate) const CASES: &[super::Case] = &[
     ("losing the processor is an involuntary switch", involuntary),
     ("time passes where it is spent", time),
     ("another thread can be asked about", other),
+    ("the process is the sum of its threads", process),
 ];
 
 const MS: u64 = 1_000_000;
@@ -142,4 +143,27 @@ fn other() {
     gate.store(1, SeqCst);
     syscall::futex_wake(gate.as_ptr(), 1).expect("a good address");
     peer.join();
+}
+
+fn process() {
+    let before = syscall::process_stats();
+    let threads: Vec<_> = (0..10)
+        .map(|_| {
+            thread::spawn(|| {
+                for _ in 0..20 {
+                    let _ = syscall::gettid();
+                }
+                0
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join();
+    }
+    let after = syscall::process_stats();
+    let calls = after.syscalls - before.syscalls;
+    // Ten times twenty, ten exits, and what this thread called meanwhile.
+    assert!((230..300).contains(&calls), "{calls} calls");
+    assert!(after.user_ns >= before.user_ns && after.system_ns > before.system_ns);
+    assert!(after.voluntary >= own().voluntary);
 }
