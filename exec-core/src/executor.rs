@@ -10,7 +10,8 @@ use crate::{
     ground::{Ground, Nanos},
     job::Job,
     stats::Stats,
-    task::TaskRef,
+    sync::Arc,
+    task::{Schedule, TaskRef},
     wait::Waiter,
 };
 
@@ -30,11 +31,14 @@ pub trait Executor: Send + Sync + 'static {
 
     /// Takes the next poll of a future that was woken (or that yielded, as `wake` says).
     ///
+    /// A refusal cancels the future, and a waker must not block: a model with a bounded queue
+    /// takes these beyond its bound.
+    ///
     /// # Errors
     /// The job comes back with the reason.
     fn reschedule(&self, job: Job, wake: Wake) -> Result<(), Rejected> {
         let _ = wake;
-        self.schedule(job, &Meta::new()).map(drop)
+        self.schedule(job, &Meta::new().without_waiting()).map(drop)
     }
 
     /// Notes a future that starts to live on this executor and returns a key for it, so that a
@@ -47,6 +51,15 @@ pub trait Executor: Send + Sync + 'static {
     /// Forgets the future that [`adopt`](Self::adopt) gave `key` for; called exactly once.
     fn disown(&self, key: usize) {
         let _ = key;
+    }
+
+    /// Where the polls of futures go, when that is not the executor itself.
+    ///
+    /// A future keeps its home for as long as it lives. A model that cancels its waiting futures
+    /// when it is dropped gives them a home apart, since futures that kept the executor would keep
+    /// it from ever being dropped. `None`: they keep the executor.
+    fn home(&self) -> Option<Arc<dyn Schedule>> {
+        None
     }
 
     /// How a thread blocks for a job of this model.
@@ -105,15 +118,19 @@ pub struct Meta<'a> {
     pub name: Option<&'a str>,
     /// Where the job was spawned.
     pub location: &'static Location<'static>,
+    /// Whether a model whose queue is full may block the caller until there is room; it refuses
+    /// with [`Reason::Full`](crate::Reason::Full) otherwise.
+    pub wait_for_room: bool,
 }
 
 impl<'a> Meta<'a> {
-    /// No name, and the caller's place in the source.
+    /// No name, the caller's place in the source, and the caller may block for room.
     #[track_caller]
     pub const fn new() -> Self {
         Self {
             name: None,
             location: Location::caller(),
+            wait_for_room: true,
         }
     }
 
@@ -123,7 +140,15 @@ impl<'a> Meta<'a> {
         Self {
             name: Some(name),
             location: self.location,
+            wait_for_room: self.wait_for_room,
         }
+    }
+
+    /// Says that a full queue is to refuse, not to block.
+    #[must_use]
+    pub const fn without_waiting(mut self) -> Self {
+        self.wait_for_room = false;
+        self
     }
 }
 

@@ -84,7 +84,8 @@ impl<E: ?Sized + Executor> Handle<E> {
         spawn_on(&*self.0, meta, f)
     }
 
-    /// As [`spawn`](Self::spawn), and a refused closure comes back.
+    /// As [`spawn`](Self::spawn), and a refused closure comes back; a full queue refuses and does
+    /// not block.
     ///
     /// # Errors
     /// The closure, not run, with the reason.
@@ -94,7 +95,7 @@ impl<E: ?Sized + Executor> Handle<E> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        try_spawn_on(&*self.0, &Meta::new(), f)
+        try_spawn_on(&*self.0, &Meta::new().without_waiting(), f)
     }
 
     /// Runs a closure that nobody joins. Cheaper than `spawn(f).detach()`: no result to keep.
@@ -120,10 +121,15 @@ impl<E: ?Sized + Executor> Handle<E> {
         F::Output: Send + 'static,
     {
         let meta = Meta::new();
-        let home = Home(self.0.clone());
-        spawn_future(future, home, self.0.waiter(), move |job, home| {
-            home.0.schedule(job, &meta)
-        })
+        let exec = &*self.0;
+        match exec.home() {
+            Some(home) => spawn_future(future, home, exec.waiter(), |job, _| {
+                exec.schedule(job, &meta)
+            }),
+            None => spawn_future(future, Home(self.0.clone()), exec.waiter(), |job, _| {
+                exec.schedule(job, &meta)
+            }),
+        }
     }
 
     /// Runs `a` and `b`, in parallel where the model can, and returns both results.

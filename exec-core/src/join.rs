@@ -146,7 +146,8 @@ impl<T> JoinHandle<T> {
         if self.header().is_complete() {
             return Waited::Done;
         }
-        if self.waiter.runs_own_unstarted() {
+        // A wait with an end must not begin a job that may run past it.
+        if mode.until.is_none() && self.waiter.runs_own_unstarted() {
             // SAFETY: the handle's reference keeps the cell.
             if unsafe { (self.vtable.run_here)(self.ptr) } {
                 return Waited::Done;

@@ -36,7 +36,7 @@ use crate::{
     executor::{Ticket, Wake},
     job::{Job, JobId, JobVTable},
     join::{JoinHandle, JoinVTable},
-    sync::UnsafeCell,
+    sync::{Arc, UnsafeCell},
     unwind::{self, Payload},
     wait::Waiter,
 };
@@ -54,6 +54,18 @@ pub trait Schedule: Send + Sync + 'static {
 
     /// The future is complete, or was freed without ever completing. Called exactly once.
     fn disown(&self, key: usize);
+}
+
+impl<S: Schedule + ?Sized> Schedule for Arc<S> {
+    fn schedule(&self, job: Job, wake: Wake) {
+        (**self).schedule(job, wake);
+    }
+    fn adopt(&self, task: TaskRef) -> usize {
+        (**self).adopt(task)
+    }
+    fn disown(&self, key: usize) {
+        (**self).disown(key);
+    }
 }
 
 enum Stage<Fut: Future> {
