@@ -44,7 +44,9 @@ fn fork_with<B: FnOnce() + Send>(
     // SAFETY: `b` is `Send` and outlives the job: `Forked` ends, by `finish` or by drop, only
     // when the body has run or can no longer start.
     let (job, ptr) = unsafe { CallCell::<B, ()>::allocate(b) };
-    let (ticket, refused) = match exec.schedule(job, &Meta::new()) {
+    // Where there is no room, `b` is better run here than waited with.
+    let meta = Meta::new().without_waiting();
+    let (ticket, refused) = match exec.schedule(job, &meta) {
         Ok(ticket) => (ticket, None),
         Err(Rejected { job, .. }) => (Ticket::shared(), Some(job)),
     };

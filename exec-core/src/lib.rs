@@ -25,6 +25,8 @@ pub mod conformance;
 mod error;
 mod executor;
 mod fork;
+#[cfg(feature = "std")]
+pub mod forks;
 pub mod ground;
 mod handle;
 mod job;

@@ -18,7 +18,7 @@ pub mod atomic {
     #[cfg(not(loom))]
     pub use core::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-        fence,
+        compiler_fence, fence,
     };
     #[cfg(loom)]
     pub use loom::sync::atomic::{
@@ -206,6 +206,11 @@ mod lock {
 /// Threads of the host, or loom's.
 #[cfg(any(feature = "std", loom))]
 pub mod thread {
+    #[cfg(loom)]
+    pub use loom::thread_local;
+    #[cfg(not(loom))]
+    pub use std::thread_local;
+
     #[cfg(loom)]
     pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
     #[cfg(not(loom))]
