@@ -1,1 +1,74 @@
 //! An M:N async executor over any ground that can make threads.
+//!
+//! Many tasks, few threads: a [`Runtime`] polls futures on its workers, each with a queue of its
+//! own, and idle workers steal from busy ones. It is written against
+//! [`Threads`](exec_core::Threads), so the same code runs on a host and inside our kernel;
+//! without the feature `std` the crate is `no_std` with `alloc`.
+//!
+//! Reading order: [`worker`](self) (`worker.rs`: what one worker does), `idle.rs` (how it goes to
+//! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends).
+//!
+//! # Examples
+//! ```
+//! # #[cfg(feature = "std")] {
+//! use mini_executor::Runtime;
+//!
+//! let runtime = Runtime::builder().workers(2).build().unwrap();
+//! let answer = runtime.block_on(async {
+//!     let six = runtime.spawn(async { 6 });
+//!     let seven = runtime.spawn(async { 7 });
+//!     six.await.unwrap() * seven.await.unwrap()
+//! });
+//! assert_eq!(answer, 42);
+//! # }
+//! ```
+#![no_std]
+// What the loom models drive is `pub` in its module, and reachable only under loom.
+#![cfg_attr(not(loom), allow(unreachable_pub))]
+
+extern crate alloc;
+#[cfg(any(feature = "std", loom, test))]
+extern crate std;
+
+mod builder;
+mod context;
+mod counters;
+mod executor;
+mod home;
+mod idle;
+mod latch;
+mod owned;
+mod padded;
+mod phase;
+mod queue;
+mod runtime;
+mod shared;
+mod time;
+mod wait;
+mod worker;
+mod yield_now;
+
+pub use builder::{BuildError, Builder, MAX_WORKERS, PanicHandler};
+pub use runtime::Runtime;
+pub use yield_now::{YieldNow, yield_now};
+
+pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownReport, Stats};
+
+/// The parts that the loom models drive directly.
+#[cfg(loom)]
+pub mod model {
+    pub use crate::{
+        idle::Idle,
+        latch::Latch,
+        owned::{Owner, Shard},
+        queue::{
+            lane::{Container, Lane, Put},
+            local::{self, Local, Steal, Stealer},
+        },
+    };
+}
+
+/// The README's examples, compiled.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+pub struct ReadmeExamples;

@@ -1,0 +1,264 @@
+//! How a runtime is made.
+
+use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
+use core::{fmt, marker::PhantomData};
+
+use exec_core::{
+    CreateReason, Job, ThreadSpec, Threads,
+    sync::{
+        TryLock,
+        atomic::{AtomicUsize, Ordering::AcqRel},
+    },
+    unwind::Payload,
+};
+
+use crate::{
+    counters::{Counter, Counters},
+    idle::Idle,
+    latch::Latch,
+    owned::Owner,
+    padded::Padded,
+    phase::Phase,
+    queue::{
+        inject::Injector,
+        local::{self, Local},
+    },
+    runtime::Runtime,
+    shared::{OUTSIDE_LISTS, Remote, Shared},
+    time::timers::Timers,
+    worker::Worker,
+};
+
+/// The most workers that a runtime can have.
+pub const MAX_WORKERS: usize = 1024;
+
+/// Lanes of the injector, beside one for each worker up to this number.
+const MOST_LANES: usize = 16;
+
+/// What is called with the panic of a task that nobody joins.
+pub type PanicHandler = Arc<dyn Fn(Payload) + Send + Sync>;
+
+/// Settings for a [`Runtime`].
+///
+/// # Examples
+/// ```
+/// # #[cfg(feature = "std")] {
+/// let runtime = mini_executor::Runtime::builder()
+///     .workers(2)
+///     .name("io")
+///     .stack_size(256 * 1024)
+///     .build()
+///     .unwrap();
+/// assert_eq!(runtime.workers(), 2);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Builder<T: Threads> {
+    workers: usize,
+    name: Cow<'static, str>,
+    stack_size: Option<usize>,
+    lifo: bool,
+    on_panic: Option<PanicHandler>,
+    ground: PhantomData<fn() -> T>,
+}
+
+/// Why a runtime could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// More workers were asked for than a runtime can have.
+    TooManyWorkers {
+        /// What was asked for.
+        asked: usize,
+    },
+    /// The ground did not start a worker's thread. Those started before have been joined.
+    Thread {
+        /// How many had been started.
+        started: usize,
+        /// How many were asked for.
+        asked: usize,
+        /// What the ground says.
+        reason: CreateReason,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyWorkers { asked } => write!(
+                f,
+                "{asked} workers were asked for, and {MAX_WORKERS} is the most; ask for 0 to get \
+                 one per CPU"
+            ),
+            Self::Thread {
+                started,
+                asked,
+                reason,
+            } => write!(
+                f,
+                "could not start worker {} of {asked}: {reason}; ask for fewer workers, or raise \
+                 the limit of threads",
+                started + 1
+            ),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {}
+
+impl<T: Threads> Default for Builder<T> {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            name: Cow::Borrowed("mini"),
+            stack_size: None,
+            lifo: true,
+            on_panic: None,
+            ground: PhantomData,
+        }
+    }
+}
+
+impl<T: Threads> fmt::Debug for Builder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("name", &self.name)
+            .field("stack_size", &self.stack_size)
+            .field("lifo", &self.lifo)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Threads> Builder<T> {
+    /// The default settings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the number of workers: 0, the default, is one per CPU; at most [`MAX_WORKERS`].
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets the runtime's name; worker `n` is the thread `name-n`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the bytes of stack of each worker; the default is the ground's.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Sets whether a task that is woken or spawned by another runs next, while what it needs is
+    /// in the cache. The default is yes; without it, tasks run in the order of their wakes.
+    #[must_use]
+    pub fn lifo_slot(mut self, yes: bool) -> Self {
+        self.lifo = yes;
+        self
+    }
+
+    /// Sets what is called with the panic of a task that nobody joins. The default prints its
+    /// text to standard error, where there is one.
+    #[must_use]
+    pub fn on_panic(mut self, handler: impl Fn(Payload) + Send + Sync + 'static) -> Self {
+        self.on_panic = Some(Arc::new(handler));
+        self
+    }
+
+    /// Makes the runtime and starts its workers.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left running then.
+    pub fn build(self) -> Result<Runtime<T>, BuildError> {
+        let ground = T::default();
+        let asked = match self.workers {
+            0 => ground.parallelism().clamp(1, MAX_WORKERS),
+            n => n,
+        };
+        if asked > MAX_WORKERS {
+            return Err(BuildError::TooManyWorkers { asked });
+        }
+        let (shared, owners) = self.shared(ground, asked);
+        let shared = Arc::new(shared);
+        let mut threads = Vec::with_capacity(asked);
+        for (index, (queue, tasks)) in owners.into_iter().enumerate() {
+            let mut spec = ThreadSpec::new().name(format!("{}-{index}", self.name));
+            if let Some(bytes) = self.stack_size {
+                spec = spec.stack_size(bytes);
+            }
+            let its_share = shared.clone();
+            let entry = Job::new(move || Worker::run(its_share, index, queue, tasks));
+            match ground.create(&spec, entry) {
+                Ok(thread) => threads.push(thread),
+                Err(refused) => {
+                    let started = threads.len();
+                    Self::undo(&shared, threads, asked - started);
+                    return Err(BuildError::Thread {
+                        started,
+                        asked,
+                        reason: refused.reason,
+                    });
+                }
+            }
+        }
+        shared.threads.try_with(|kept| *kept = threads);
+        Ok(Runtime::of(shared))
+    }
+
+    /// Ends and joins the workers of a runtime that `missing` workers never joined.
+    fn undo(shared: &Arc<Shared<T>>, threads: Vec<T::Thread>, missing: usize) {
+        // ORDERING: as in `Worker::leave`.
+        shared.present.fetch_sub(missing, AcqRel);
+        shared.close_now();
+        for thread in threads {
+            let _ = shared.ground.join(thread);
+        }
+    }
+
+    fn shared(&self, ground: T, workers: usize) -> (Shared<T>, Vec<(Local, Owner)>) {
+        let mut owners = Vec::with_capacity(workers);
+        let remotes: Box<[Remote]> = (0..workers)
+            .map(|_| {
+                let (queue, stealer) = local::ring();
+                let (owner, tasks) = Owner::new();
+                owners.push((queue, owner));
+                Remote {
+                    queue: stealer,
+                    timers: Timers::new(),
+                    tasks,
+                    counters: Padded(Counters::new()),
+                }
+            })
+            .collect();
+        let shared = Shared {
+            ground,
+            name: Arc::from(String::from(self.name.clone())),
+            lifo: self.lifo,
+            on_panic: self.on_panic.clone(),
+            injector: Injector::new((2 * workers).min(MOST_LANES)),
+            idle: Idle::new(workers),
+            remotes,
+            outside_tasks: (0..OUTSIDE_LISTS)
+                .map(|_| {
+                    let (owner, shard) = Owner::new();
+                    (TryLock::new(owner), shard)
+                })
+                .collect(),
+            outside: Padded(Counters::new()),
+            phase: Phase::new(),
+            waiting: Padded(Counter::new()),
+            all_left: Latch::new(),
+            present: Padded(AtomicUsize::new(workers)),
+            threads: TryLock::new(Vec::new()),
+        };
+        (shared, owners)
+    }
+}

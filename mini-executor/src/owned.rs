@@ -1,0 +1,336 @@
+//! The list of living tasks, so that a shutdown reaches those that wait.
+//!
+//! A worker has a [`Shard`] for the tasks it spawns; threads from outside share one. A task is
+//! entered when it is spawned and struck out when it has ended, on whichever worker.
+//!
+//! # States of a slot
+//! | state | meaning | left by |
+//! |---|---|---|
+//! | free | holds the number of the next free slot | the shard's owner, who fills it |
+//! | `LIVE` | holds a task | the end of the task → free; a sweep → `SWEPT` |
+//! | `SWEPT` | a sweep is cancelling the task | the sweep → `LIVE`; the end of the task → `ENDED` |
+//! | `ENDED` | the task ended meanwhile | the sweep → free |
+//!
+//! # Protocol
+//! Free slots are a stack of indices that any thread pushes to. The owner of a shard takes the
+//! stack as a whole and keeps what it took to itself, so entering a task costs plain stores in
+//! the common case; so does striking one out on the worker that entered it.
+//!
+//! # Why nothing is lost
+//! The task is taken out of its slot by the one who moves the state away from `LIVE` or
+//! `ENDED`, by an exchange; the sweep, which only borrows it, says so in the state.
+
+use alloc::boxed::Box;
+use core::{cell::Cell, mem::MaybeUninit, ptr};
+
+use exec_core::{
+    sync::{
+        Arc, UnsafeCell,
+        atomic::{
+            AtomicPtr, AtomicU32, AtomicUsize,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
+    },
+    task::TaskRef,
+};
+
+/// The state is in the low bits of a slot's word; a free slot has its successor above.
+const STATE: u32 = 0b11;
+const FREE: u32 = 0;
+const LIVE: u32 = 1;
+const SWEPT: u32 = 2;
+const ENDED: u32 = 3;
+
+/// "No slot" in a list of free ones.
+const NONE: u32 = u32::MAX >> 2;
+
+/// Slots of the first chunk; each further one doubles.
+const FIRST: u32 = if cfg!(loom) { 2 } else { 64 };
+/// Chunks: 2³⁰ slots in all cannot be reached before memory is.
+const CHUNKS: usize = if cfg!(loom) { 2 } else { 24 };
+
+struct Slot {
+    /// State and successor.
+    word: AtomicU32,
+    /// Initialised unless the slot is free.
+    task: UnsafeCell<MaybeUninit<TaskRef>>,
+}
+
+/// See the module head.
+pub struct Shard {
+    chunks: [AtomicPtr<Slot>; CHUNKS],
+    /// Slots that have ever been in use; written by the owner.
+    fresh: AtomicU32,
+    /// The stack of slots that others than the owner have freed.
+    freed: AtomicU32,
+    /// Tasks entered, and struck out by the owner: written by the owner.
+    entered: AtomicUsize,
+    struck: AtomicUsize,
+    /// Tasks struck out by other threads.
+    struck_elsewhere: AtomicUsize,
+}
+
+// SAFETY: a slot's task is reached by the one whom the slot's word names (module head).
+unsafe impl Sync for Shard {}
+// SAFETY: `TaskRef` may move between threads.
+unsafe impl Send for Shard {}
+
+/// The owner's end of a shard: it alone enters tasks.
+pub struct Owner {
+    shard: Arc<Shard>,
+    /// The free slots that it keeps to itself.
+    free: Cell<u32>,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new() -> Self {
+        Self {
+            chunks: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+            fresh: AtomicU32::new(0),
+            freed: AtomicU32::new(NONE),
+            entered: AtomicUsize::new(0),
+            struck: AtomicUsize::new(0),
+            struck_elsewhere: AtomicUsize::new(0),
+        }
+    }
+
+    /// The chunk of a slot, the slot's place in it, and the chunk's size.
+    fn place(index: u32) -> (usize, usize, usize) {
+        let chunk = (index / FIRST + 1).ilog2();
+        let size = FIRST << chunk;
+        let before = size - FIRST;
+        (chunk as usize, (index - before) as usize, size as usize)
+    }
+
+    fn slot(&self, index: u32) -> &Slot {
+        let (chunk, at, _) = Self::place(index);
+        // ORDERING: Acquire pairs with the Release of `Owner::grow`.
+        let base = self.chunks[chunk].load(Acquire);
+        assert!(!base.is_null(), "invariant: a slot's number was given out");
+        // SAFETY: `at` is inside of the chunk.
+        let slot = unsafe { base.add(at) };
+        // SAFETY: chunks are made before their slots' numbers are given out, and live as long as
+        // the shard; slots are only ever shared.
+        unsafe { &*slot }
+    }
+
+    /// Takes the task out of a slot.
+    ///
+    /// # Safety
+    /// The caller's exchange made it the one to do so.
+    unsafe fn take(slot: &Slot) -> TaskRef {
+        let task = slot.task.with(|task| {
+            // SAFETY: by the caller.
+            unsafe { task.read() }
+        });
+        // SAFETY: the slot was not free.
+        unsafe { task.assume_init() }
+    }
+
+    /// The task in slot `index` has ended; to be called once, from any thread.
+    pub fn strike(&self, index: u32) {
+        let Some(task) = self.end(index) else { return };
+        self.push_free(index);
+        // ORDERING: a number; a drain reads it when all is quiet.
+        self.struck_elsewhere.fetch_add(1, Relaxed);
+        drop(task);
+    }
+
+    /// Ends the slot; `None` when a sweep is at it and will free it.
+    fn end(&self, index: u32) -> Option<TaskRef> {
+        let slot = self.slot(index);
+        // ORDERING: Acquire pairs with `enter` and `sweep`.
+        let mut word = slot.word.load(Acquire);
+        loop {
+            let next = match word & STATE {
+                LIVE => FREE,
+                SWEPT => ENDED,
+                // Nobody lives here: a number that was given back already.
+                _ => return None,
+            };
+            // ORDERING: as above; Release hands the slot to the sweep or to its next user.
+            match slot.word.compare_exchange_weak(word, next, AcqRel, Acquire) {
+                Ok(_) if next == ENDED => return None,
+                // SAFETY: this exchange took the slot away from `LIVE`.
+                Ok(_) => return Some(unsafe { Self::take(slot) }),
+                Err(seen) => word = seen,
+            }
+        }
+    }
+
+    fn push_free(&self, index: u32) {
+        let slot = self.slot(index);
+        let mut top = self.freed.load(Relaxed);
+        loop {
+            slot.word.store(FREE | top << 2, Relaxed);
+            // ORDERING: Release publishes the link, and that the slot is no longer read.
+            match self
+                .freed
+                .compare_exchange_weak(top, index, Release, Relaxed)
+            {
+                Ok(_) => return,
+                Err(seen) => top = seen,
+            }
+        }
+    }
+
+    /// Cancels every task that lives; returns how many.
+    pub fn sweep(&self) -> u64 {
+        let mut cancelled = 0;
+        // ORDERING: Acquire pairs with `enter`; later tasks are the caller's business.
+        for index in 0..self.fresh.load(Acquire) {
+            let slot = self.slot(index);
+            // ORDERING: Acquire pairs with `enter`.
+            if slot
+                .word
+                .compare_exchange(LIVE, SWEPT, AcqRel, Relaxed)
+                .is_err()
+            {
+                continue;
+            }
+            slot.task.with(|task| {
+                // SAFETY: `SWEPT` keeps everybody from writing the slot until this thread changes
+                // that.
+                let task = unsafe { &*task };
+                // SAFETY: the slot is not free.
+                let task = unsafe { task.assume_init_ref() };
+                cancelled += u64::from(task.cancel());
+            });
+            // ORDERING: Release: the use above comes before the slot's end.
+            if slot
+                .word
+                .compare_exchange(SWEPT, LIVE, AcqRel, Acquire)
+                .is_err()
+            {
+                // It has ended meanwhile.
+                // SAFETY: `ENDED` leaves the task to the sweep.
+                let task = unsafe { Self::take(slot) };
+                self.push_free(index);
+                self.struck_elsewhere.fetch_add(1, Relaxed);
+                drop(task);
+            }
+        }
+        cancelled
+    }
+
+    /// How many tasks live; exact when nothing is entered or ends meanwhile.
+    pub fn live(&self) -> usize {
+        // ORDERING: a drain asks when all workers sleep, which orders what they counted.
+        self.entered.load(Relaxed).wrapping_sub(
+            self.struck
+                .load(Relaxed)
+                .wrapping_add(self.struck_elsewhere.load(Relaxed)),
+        )
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        let fresh = self.fresh.load(Relaxed);
+        for index in 0..fresh {
+            let slot = self.slot(index);
+            if slot.word.load(Relaxed) & STATE != FREE {
+                // SAFETY: nobody else has the shard, and the slot is not free.
+                drop(unsafe { Self::take(slot) });
+            }
+        }
+        for (chunk, base) in self.chunks.iter().enumerate() {
+            let base = base.load(Relaxed);
+            if !base.is_null() {
+                let size = (FIRST as usize) << chunk;
+                let slots = ptr::slice_from_raw_parts_mut(base, size);
+                // SAFETY: `grow` made the chunk from a box of this size.
+                drop(unsafe { Box::from_raw(slots) });
+            }
+        }
+    }
+}
+
+impl Owner {
+    /// The one owner of a new shard.
+    pub fn new() -> (Self, Arc<Shard>) {
+        let shard = Arc::new(Shard::new());
+        let owner = Self {
+            shard: shard.clone(),
+            free: Cell::new(NONE),
+        };
+        (owner, shard)
+    }
+
+    /// Enters a task and returns the number of its slot.
+    pub fn enter(&self, task: TaskRef) -> u32 {
+        let index = self.pop_free();
+        let slot = self.shard.slot(index);
+        slot.task.with_mut(|place| {
+            // SAFETY: the slot is free, and free slots are the owner's.
+            unsafe { place.write(MaybeUninit::new(task)) };
+        });
+        // ORDERING: Release publishes the task.
+        slot.word.store(LIVE, Release);
+        let entered = &self.shard.entered;
+        // ORDERING: one writer.
+        entered.store(entered.load(Relaxed).wrapping_add(1), Relaxed);
+        index
+    }
+
+    /// As [`Shard::strike`], on the owner's thread.
+    pub fn strike(&self, index: u32) {
+        let Some(task) = self.shard.end(index) else {
+            return;
+        };
+        self.keep_free(index);
+        let struck = &self.shard.struck;
+        // ORDERING: one writer.
+        struck.store(struck.load(Relaxed).wrapping_add(1), Relaxed);
+        drop(task);
+    }
+
+    fn keep_free(&self, index: u32) {
+        let word = FREE | self.free.get() << 2;
+        self.shard.slot(index).word.store(word, Relaxed);
+        self.free.set(index);
+    }
+
+    fn pop_free(&self) -> u32 {
+        if self.free.get() == NONE {
+            // ORDERING: Acquire pairs with `push_free`. The stack is taken whole, so an index
+            // cannot leave and come back while this thread looks.
+            if self.shard.freed.load(Relaxed) != NONE {
+                self.free.set(self.shard.freed.swap(NONE, Acquire));
+            } else {
+                return self.grow();
+            }
+        }
+        let index = self.free.get();
+        let word = self.shard.slot(index).word.load(Relaxed);
+        self.free.set(word >> 2);
+        index
+    }
+
+    /// Takes a slot that was never used, in a new chunk if need be.
+    fn grow(&self) -> u32 {
+        let shard = &*self.shard;
+        let index = shard.fresh.load(Relaxed);
+        let (chunk, at, size) = Shard::place(index);
+        if at == 0 {
+            let slots: Box<[Slot]> = (0..size)
+                .map(|_| Slot {
+                    word: AtomicU32::new(FREE),
+                    task: UnsafeCell::new(MaybeUninit::uninit()),
+                })
+                .collect();
+            // ORDERING: Release publishes the chunk to `slot`.
+            shard.chunks[chunk].store(Box::into_raw(slots).cast(), Release);
+        }
+        // ORDERING: Release publishes the chunk to `sweep`.
+        shard.fresh.store(index + 1, Release);
+        index
+    }
+}

@@ -1,0 +1,208 @@
+//! How a runtime ends.
+//!
+//! # States
+//! | phase | new tasks | wakes | workers |
+//! |---|---|---|---|
+//! | `OPEN` | taken | taken | run |
+//! | `DRAIN` | refused | taken | run until no task lives |
+//! | `QUIESCE` | refused | taken | run until no task can go on by itself, then cancel the rest |
+//! | `CLOSED` | refused | refused | leave |
+//!
+//! A phase only ever grows, by read-modify-write.
+//!
+//! # Protocol
+//! * `Drain` and the drop of a [`Runtime`](crate::Runtime) set `DRAIN` or `QUIESCE` and wake every
+//!   worker. A worker that goes to sleep in these phases asks whether all is quiet: every worker
+//!   sleeps outside of any task, and every queue is empty. The last one to fall asleep finds that
+//!   it is. It closes the runtime if no task lives; in `QUIESCE` it cancels those that do, which
+//!   makes work, and asks again when that is done.
+//! * `Now`, and a `Deadline` that passed, set `CLOSED`, take every queued job out of every queue
+//!   and drop it, and cancel every task that waits. Workers leave after the poll they are in.
+//!
+//! # Why nothing is lost
+//! A job that is put into a queue while that queue is being emptied comes back to the one who
+//! put it there: the injector's lanes close ([`Lane`](crate::queue::lane::Lane)); a worker looks at the
+//! phase again after each job that it puts into its own ring, and empties the ring when it
+//! leaves. A dropped job ends its task as cancelled, so no joiner waits for ever.
+
+use alloc::vec::Vec;
+
+use exec_core::{
+    Job, Nanos, Shutdown, ShutdownReport, Threads,
+    sync::atomic::{
+        AtomicU8,
+        Ordering::{AcqRel, Acquire, SeqCst},
+        fence,
+    },
+    unwind,
+};
+
+use crate::{queue::local::Steal, shared::Shared};
+
+/// Takes everything.
+pub(crate) const OPEN: u8 = 0;
+/// Takes no new tasks.
+pub(crate) const DRAIN: u8 = 1;
+/// Takes no new tasks, and cancels those that wait when nothing else is left.
+pub(crate) const QUIESCE: u8 = 2;
+/// Takes nothing; the workers leave.
+pub(crate) const CLOSED: u8 = 3;
+
+/// The phase that a runtime is in.
+#[derive(Debug)]
+pub(crate) struct Phase(AtomicU8);
+
+impl Phase {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU8::new(OPEN))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u8 {
+        // ORDERING: Acquire pairs with `advance`.
+        self.0.load(Acquire)
+    }
+
+    /// Moves on to `phase`, never back.
+    fn advance(&self, phase: u8) {
+        let _ = self
+            .0
+            .fetch_update(AcqRel, Acquire, |now| (now < phase).then_some(phase));
+    }
+}
+
+impl<T: Threads> Shared<T> {
+    /// Ends the runtime as `how` says.
+    pub(crate) fn shutdown(&self, how: Shutdown) -> ShutdownReport {
+        let inside = self.with_worker(|worker| worker.is_some());
+        match how {
+            Shutdown::Drain => {
+                self.begin(DRAIN);
+                if !inside {
+                    self.all_left.wait(&self.ground, None);
+                }
+            }
+            Shutdown::Deadline(limit) => {
+                let until = self.ground.now().saturating_add(limit);
+                self.begin(DRAIN);
+                if inside || !self.all_left.wait(&self.ground, Some(until)) {
+                    self.close_now();
+                }
+            }
+            Shutdown::Now => self.close_now(),
+        }
+        if !inside {
+            self.join_threads();
+        }
+        self.report()
+    }
+
+    /// What the drop of a runtime does: everything that can go on by itself ends, what waits is
+    /// cancelled.
+    pub(crate) fn quiesce(&self) {
+        self.begin(QUIESCE);
+        if !self.with_worker(|worker| worker.is_some()) {
+            self.all_left.wait(&self.ground, None);
+        }
+        self.join_threads();
+    }
+
+    fn begin(&self, phase: u8) {
+        self.phase.advance(phase);
+        self.idle.wake_all();
+    }
+
+    /// Closes, drops what is queued, cancels what waits.
+    pub(crate) fn close_now(&self) {
+        self.phase.advance(CLOSED);
+        // ORDERING: phase before queues; see the look at the phase in `Worker::keep`.
+        fence(SeqCst);
+        self.cancel_jobs(self.injector.close());
+        for remote in &self.remotes {
+            let mut jobs = Vec::from_iter(remote.queue.take_next());
+            loop {
+                match remote.queue.steal_one() {
+                    Steal::Success(job, _) => jobs.push(job),
+                    Steal::Empty => break,
+                    // A thief is between claiming and copying: a few instructions.
+                    Steal::Retry => self.ground.yield_now(),
+                }
+            }
+            self.cancel_jobs(jobs);
+            remote.timers.close();
+        }
+        // A task that waits gets a job from its cancelling, which is refused and thus dropped.
+        for shard in self.shards() {
+            shard.sweep();
+        }
+        self.idle.wake_all();
+    }
+
+    /// Drops jobs unrun, from any thread, and counts them.
+    pub(crate) fn cancel_jobs(&self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        self.outside.cancelled.add(jobs.len() as u64);
+        for job in jobs {
+            let _ = unwind::drop_caught(job).map_err(unwind::discard);
+        }
+    }
+
+    /// Worker, about to sleep in a phase after `OPEN`: ends what can be ended. `true` when the
+    /// worker should look for work again.
+    pub(crate) fn end_if_quiet(&self) -> bool {
+        let phase = self.phase.get();
+        if phase == OPEN || phase == CLOSED {
+            return phase == CLOSED;
+        }
+        if self.idle.sleeping() < self.remotes.len() || self.waiting.get() > 0 || self.has_work() {
+            return false;
+        }
+        if self.shards().all(|shard| shard.live() == 0) {
+            self.close_now();
+            return true;
+        }
+        if phase == QUIESCE {
+            let cancelled: u64 = self.shards().map(|shard| shard.sweep()).sum();
+            return cancelled > 0;
+        }
+        false
+    }
+
+    /// Joins the workers that have left, and lets go of those that have not.
+    fn join_threads(&self) {
+        let threads = self.threads.try_with(core::mem::take).unwrap_or_default();
+        for thread in threads {
+            if self.all_left.is_set() && !self.ground.is_current(&thread) {
+                // Its last act was to say that it leaves.
+                let _ = self.ground.join(thread);
+            }
+        }
+    }
+
+    fn report(&self) -> ShutdownReport {
+        let mut accepted = self.outside.scheduled.get() - self.outside.wakes_of_tasks.get();
+        let mut cancelled = self.outside.cancelled.get() + self.outside.refused.get();
+        let mut leaked = 0;
+        for remote in &self.remotes {
+            accepted += remote.counters.scheduled.get() - remote.counters.wakes_of_tasks.get();
+            cancelled += remote.counters.cancelled.get() + remote.counters.refused.get();
+            leaked += remote.counters.running.get();
+        }
+        ShutdownReport::new(
+            accepted.saturating_sub(cancelled + leaked),
+            cancelled,
+            leaked,
+        )
+    }
+
+    /// When the earliest timer of any worker is due.
+    pub(crate) fn next_timer(&self) -> Nanos {
+        self.remotes
+            .iter()
+            .map(|remote| remote.timers.next())
+            .min()
+            .unwrap_or(Nanos::MAX)
+    }
+}

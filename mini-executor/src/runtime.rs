@@ -1,0 +1,215 @@
+//! The runtime as its users see it.
+
+use alloc::sync::Arc;
+use core::{
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+};
+
+use exec_core::{
+    Handle, JoinHandle, Meta, Shutdown, ShutdownReport, Stats, Threads, block_on, spawn_on,
+    task::spawn_future,
+};
+
+use crate::{
+    builder::Builder,
+    context::{self, Context, Role},
+    home::Home,
+    shared::Shared,
+    wait::TaskWaiter,
+};
+
+/// An M:N executor: many tasks on few workers.
+///
+/// It is an [`Executor`], so a [`Handle`] of it runs closures, scopes and fork-join as well
+/// ([`into_handle`](Self::into_handle)); the methods here are its own.
+///
+/// Dropping it ends it: every task that can go on by itself runs to its end first, and every task
+/// that waits for a timer or for something outside is cancelled. The drop blocks until then,
+/// except on one of its own workers, where it only begins. [`shutdown`](Self::shutdown) gives the
+/// choice.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use mini_executor::{Runtime, Shutdown};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime: Runtime = Runtime::builder().workers(2).build()?;
+/// let job = runtime.spawn(async { "done" });
+/// assert_eq!(job.join()?, "done");
+/// assert!(runtime.shutdown(Shutdown::Deadline(Duration::from_secs(1))).is_clean());
+/// # Ok(()) }
+/// ```
+pub struct Runtime<
+    #[cfg(feature = "std")] T: Threads = kernel_bridge::Host,
+    #[cfg(not(feature = "std"))] T: Threads,
+> {
+    shared: Arc<Shared<T>>,
+}
+
+#[cfg(feature = "std")]
+impl Runtime {
+    /// A runtime on the host's threads, one worker per CPU.
+    ///
+    /// # Errors
+    /// When the system does not give the threads.
+    pub fn new() -> Result<Self, crate::BuildError> {
+        Self::builder().build()
+    }
+
+    /// Settings for a runtime on the host's threads.
+    pub fn builder() -> Builder<kernel_bridge::Host> {
+        Builder::new()
+    }
+}
+
+impl<T: Threads> Runtime<T> {
+    /// Settings for a runtime on the ground `T`.
+    pub fn on_ground() -> Builder<T> {
+        Builder::new()
+    }
+
+    pub(crate) fn of(shared: Arc<Shared<T>>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<T>> {
+        &self.shared
+    }
+
+    /// How many workers it has.
+    pub fn workers(&self) -> usize {
+        self.shared.remotes.len()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Spawns a task and returns the handle of its output. One allocation; none a wake.
+    ///
+    /// # Errors
+    /// None here: after a shutdown, joining the handle says [`JoinError::Rejected`].
+    ///
+    /// [`JoinError::Rejected`]: exec_core::JoinError::Rejected
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let home = Home(self.shared.clone());
+        spawn_future(future, home, TaskWaiter::<T>::shared(), |job, home| {
+            home.0.spawn(job).map(|()| exec_core::Ticket::shared())
+        })
+    }
+
+    /// Spawns a closure and returns the handle of its result. One allocation.
+    ///
+    /// # Blocking
+    /// A closure that blocks keeps its worker; other workers take the tasks that wait there.
+    ///
+    /// # Errors
+    /// As for [`spawn`](Self::spawn).
+    #[track_caller]
+    pub fn spawn_closure<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        spawn_on(self, &Meta::new(), f)
+    }
+
+    /// Drives a future on this thread until it is ready. The thread parks between polls.
+    ///
+    /// # Panics
+    /// On a worker of any runtime of this ground, and inside another `block_on`: a task that
+    /// blocks its worker would keep from running what it waits for. The panic names both
+    /// runtimes, and both stay usable.
+    ///
+    /// # Blocking
+    /// Until the future is ready.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut output = None;
+        {
+            let driven = pin!(async { output = Some(future.await) });
+            self.drive(driven);
+        }
+        output.expect("invariant: a driven future is ready")
+    }
+
+    pub(crate) fn drive(&self, future: Pin<&mut dyn Future<Output = ()>>) {
+        let ground = self.shared.ground;
+        context::with(ground, |context| {
+            let Some(context) = context else { return };
+            let (own, other) = (&self.shared.name, &context.name);
+            match context.role {
+                Role::Worker => panic!(
+                    "block_on of runtime `{own}` was called on a worker of runtime `{other}`, which \
+                     must not block; `.await` the future, or spawn it"
+                ),
+                Role::Caller => panic!(
+                    "block_on of runtime `{own}` was called inside block_on of runtime `{other}`; \
+                     `.await` the future there"
+                ),
+            }
+        });
+        let context = Context::new(
+            Role::Caller,
+            Arc::as_ptr(&self.shared).cast(),
+            self.shared.name.clone(),
+            None,
+        );
+        context::enter(ground, &context, || block_on::park(&ground, future));
+    }
+
+    /// Ends the runtime; see [`Shutdown`] for the ways. Idempotent, from any thread.
+    ///
+    /// `Drain` waits for tasks that sleep or wait, too. On one of its own workers it only begins
+    /// the end, and the report tells how things stand: the caller's task counts as leaked.
+    ///
+    /// # Blocking
+    /// As [`Shutdown`] says; on one of its own workers it does not block.
+    pub fn shutdown(&self, how: Shutdown) -> ShutdownReport {
+        self.shared.shutdown(how)
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        stats.threads = self.workers() as u64;
+        self.shared.outside.add_to(&mut stats);
+        for remote in &self.shared.remotes {
+            remote.counters.add_to(&mut stats);
+        }
+        stats
+    }
+
+    /// How many jobs wait in its queues, roughly.
+    pub fn queued(&self) -> u64 {
+        let rings = self.shared.remotes.iter();
+        self.shared.injector.len() + rings.map(|r| u64::from(r.queue.len())).sum::<u64>()
+    }
+
+    /// The family's handle of this runtime.
+    pub fn into_handle(self) -> Handle<Self> {
+        Handle::new(self)
+    }
+}
+
+impl<T: Threads> Drop for Runtime<T> {
+    fn drop(&mut self) {
+        self.shared.quiesce();
+    }
+}
+
+impl<T: Threads> fmt::Debug for Runtime<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("name", &self.shared.name)
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! What all threads of a runtime share, and where a job goes.
+//!
+//! # Protocol
+//! * A new task, or a wake, on a worker: into that worker's queue. Elsewhere: into the injector.
+//! * A task that is woken on a worker, or spawned there, is the one that worker runs next; the
+//!   one that was to run next moves to the ring. A task that yields goes to the end of the ring,
+//!   and so does a closure, which may run for long.
+//! * When the ring is full, half of it moves to the injector.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use core::task::Waker;
+use exec_core::{
+    Job, Nanos, Reason, Rejected, Threads, Wake,
+    sync::TryLock,
+    task::{Schedule, TaskRef},
+    unwind::{self, Payload},
+};
+
+use crate::{
+    builder::PanicHandler,
+    context,
+    counters::{Counter, Counters},
+    idle::Idle,
+    latch::Latch,
+    owned::{Owner, Shard},
+    padded::Padded,
+    phase::{CLOSED, OPEN, Phase},
+    queue::{inject::Injector, local::Stealer},
+    time::timers::Timers,
+    worker::Worker,
+};
+
+/// Lists for tasks that are spawned from outside: a thread that finds one in use takes another.
+pub(crate) const OUTSIDE_LISTS: usize = 8;
+
+/// Bits of an owned-list key that name the list; 1,024 workers and the outside ones fit.
+const LIST_BITS: u32 = 11;
+
+/// One worker, as the others see it.
+pub(crate) struct Remote {
+    pub(crate) queue: Stealer,
+    pub(crate) timers: Timers,
+    pub(crate) tasks: Arc<Shard>,
+    pub(crate) counters: Padded<Counters>,
+}
+
+/// See the module head.
+pub(crate) struct Shared<T: Threads> {
+    pub(crate) ground: T,
+    pub(crate) name: Arc<str>,
+    /// Whether a woken task runs next.
+    pub(crate) lifo: bool,
+    pub(crate) on_panic: Option<PanicHandler>,
+    pub(crate) injector: Injector,
+    pub(crate) idle: Idle,
+    pub(crate) remotes: Box<[Remote]>,
+    pub(crate) outside_tasks: Box<[(TryLock<Owner>, Arc<Shard>)]>,
+    pub(crate) outside: Padded<Counters>,
+    pub(crate) phase: Phase,
+    /// Workers that sleep inside a task of theirs.
+    pub(crate) waiting: Padded<Counter>,
+    /// Set when the last worker has left.
+    pub(crate) all_left: Latch,
+    /// Workers that have not left.
+    pub(crate) present: Padded<exec_core::sync::atomic::AtomicUsize>,
+    pub(crate) threads: TryLock<Vec<T::Thread>>,
+}
+
+impl<T: Threads> Shared<T> {
+    /// Calls `f` with the current thread's worker, if it is one of this runtime.
+    #[inline]
+    pub(crate) fn with_worker<R>(&self, f: impl FnOnce(Option<&Worker<T>>) -> R) -> R {
+        let this = core::ptr::from_ref(self).cast();
+        // SAFETY: the workers of a `Shared<T>` have blocks of type `Worker<T>`, and no two live
+        // ones have the same address; a worker keeps its own alive.
+        unsafe { context::with_worker(self.ground, this, f) }
+    }
+
+    /// Takes a new job: a closure, or the first poll of a future.
+    #[inline]
+    pub(crate) fn spawn(&self, job: Job) -> Result<(), Rejected> {
+        if self.phase.get() != OPEN {
+            return Err(Rejected::new(job, Reason::ShutDown));
+        }
+        self.with_worker(|worker| match worker {
+            Some(worker) => {
+                worker.counters().scheduled.bump();
+                worker.place_new(job);
+                Ok(())
+            }
+            None => {
+                self.inject(job)?;
+                self.outside.scheduled.add(1);
+                Ok(())
+            }
+        })
+    }
+
+    /// Takes the next poll of a future.
+    #[inline]
+    pub(crate) fn wake(&self, job: Job, wake: Wake) -> Result<(), Rejected> {
+        if self.phase.get() == CLOSED {
+            return Err(Rejected::new(job, Reason::ShutDown));
+        }
+        self.with_worker(|worker| match worker {
+            Some(worker) => {
+                worker.counters().scheduled.bump();
+                worker.counters().wakes_of_tasks.bump();
+                worker.place_woken(job, wake);
+                Ok(())
+            }
+            None => {
+                self.inject(job)?;
+                self.outside.scheduled.add(1);
+                self.outside.wakes_of_tasks.add(1);
+                Ok(())
+            }
+        })
+    }
+
+    /// Puts a job into the injector and sees to it that a worker comes for it.
+    fn inject(&self, job: Job) -> Result<(), Rejected> {
+        self.injector
+            .push(job, thread_hint())
+            .map_err(|job| Rejected::new(job, Reason::ShutDown))?;
+        self.after_inject();
+        Ok(())
+    }
+
+    /// Adds jobs that a worker's ring has no room for.
+    pub(crate) fn inject_all(&self, jobs: Vec<Job>) {
+        match self.injector.push_all(jobs, thread_hint()) {
+            Ok(()) => self.after_inject(),
+            Err(jobs) => self.cancel_jobs(jobs),
+        }
+    }
+
+    fn after_inject(&self) {
+        self.idle.post();
+        if self.phase.get() == CLOSED {
+            self.cancel_jobs(self.injector.settle());
+        }
+    }
+
+    /// Whether any queue that an idle worker may take from has work; a caller that must not miss
+    /// any fences before.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.injector.is_empty()
+            || self
+                .remotes
+                .iter()
+                .any(|remote| remote.queue.is_stealable())
+    }
+
+    /// Calls `waker` at `until`.
+    pub(crate) fn wake_at(&self, until: Nanos, waker: &Waker) -> bool {
+        if until <= self.ground.now() {
+            waker.wake_by_ref();
+            return true;
+        }
+        self.with_worker(|worker| match worker {
+            Some(worker) => worker.remote().timers.add(until, waker.clone()),
+            None => {
+                let at = thread_hint() % self.remotes.len();
+                let taken = self.remotes[at].timers.add(until, waker.clone());
+                self.idle.wake(at);
+                taken
+            }
+        })
+    }
+
+    /// Enters a task into the list of the living; the key names its place.
+    pub(crate) fn adopt(&self, task: TaskRef) -> usize {
+        self.with_worker(|worker| match worker {
+            Some(worker) => key(worker.index, worker.adopt(task)),
+            None => {
+                let hint = thread_hint();
+                let mut task = Some(task);
+                loop {
+                    for step in 0..self.outside_tasks.len() {
+                        let at = hint.wrapping_add(step) % self.outside_tasks.len();
+                        let (owner, _) = &self.outside_tasks[at];
+                        let entered = owner.try_with(|owner| {
+                            owner.enter(task.take().expect("invariant: entered once"))
+                        });
+                        if let Some(slot) = entered {
+                            return key(self.remotes.len() + at, slot);
+                        }
+                    }
+                    // As many threads as there are lists are between two instructions of an
+                    // entry: let them run.
+                    self.ground.yield_now();
+                }
+            }
+        })
+    }
+
+    /// Strikes a task out that has ended.
+    pub(crate) fn disown(&self, key: usize) {
+        let (list, slot) = (key & ((1 << LIST_BITS) - 1), (key >> LIST_BITS) as u32);
+        self.with_worker(|worker| match worker {
+            Some(worker) if worker.index == list => worker.disown(slot),
+            _ => match self.remotes.get(list) {
+                Some(remote) => remote.tasks.strike(slot),
+                None => self.outside_tasks[list - self.remotes.len()].1.strike(slot),
+            },
+        });
+    }
+
+    /// Every list of living tasks.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = &Shard> {
+        let workers = self.remotes.iter().map(|remote| &*remote.tasks);
+        workers.chain(self.outside_tasks.iter().map(|(_, shard)| &**shard))
+    }
+
+    /// Tells of a panic that no joiner will see.
+    pub(crate) fn report_panic(&self, payload: Payload) {
+        let handler = self.on_panic.clone();
+        let told = unwind::catch(move || match handler {
+            Some(handler) => handler(payload),
+            None => {
+                #[cfg(feature = "std")]
+                std::eprintln!(
+                    "mini-executor: a task that nobody joins panicked: {}",
+                    unwind::message(&payload).unwrap_or("(no text)")
+                );
+                unwind::discard(payload);
+            }
+        });
+        if let Err(again) = told {
+            unwind::discard(again);
+        }
+    }
+}
+
+fn key(list: usize, slot: u32) -> usize {
+    (slot as usize) << LIST_BITS | list
+}
+
+/// A number that tends to differ between threads and stays the same within one: where its stack
+/// is, at a grain of 64 KiB.
+pub(crate) fn thread_hint() -> usize {
+    let here = 0_u8;
+    (core::ptr::from_ref(&here).addr() >> 16).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+}
+
+impl<T: Threads> Schedule for Shared<T> {
+    fn schedule(&self, job: Job, wake: Wake) {
+        if let Err(Rejected { job, .. }) = self.wake(job, wake) {
+            self.outside.refused.add(1);
+            // Dropping the job drops the future, which is foreign code in a waker's frame.
+            let _ = unwind::drop_caught(job).map_err(unwind::discard);
+        }
+    }
+    fn adopt(&self, task: TaskRef) -> usize {
+        Self::adopt(self, task)
+    }
+    fn disown(&self, key: usize) {
+        Self::disown(self, key);
+    }
+}

@@ -1,0 +1,424 @@
+//! One worker: what it runs next, how it finds work, how it sleeps.
+//!
+//! # Protocol
+//! A turn is one job: the next slot, at most [`STREAK`] times in a row; else the ring; else a
+//! share of the injector; else half of another worker's ring. Every [`LOOK`] turns it looks
+//! around first: timers that are due, and one job of the injector, so that a worker which is
+//! never out of work does not starve what comes from outside. When there is nothing it sleeps,
+//! as told in `idle.rs`, until its next timer.
+//!
+//! # Waiting inside a task
+//! A job that blocks in `JoinHandle::join` or in a scope runs turns of this loop until what it
+//! waits for is done (see `wait.rs`).
+//!
+//! # Shutdown
+//! See `phase.rs`. A worker that leaves drops what is left in its own ring.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::cell::{Cell, RefCell};
+
+use exec_core::{
+    Job, JobId, Nanos, Threads, Wake,
+    sync::{atomic::Ordering::AcqRel, spin_loop},
+    task::TaskRef,
+    wait::{Completion, WaitMode, Waited},
+};
+
+use crate::{
+    context::{self, Block, Context, Role},
+    counters::Counters,
+    idle::Awake,
+    owned::Owner,
+    phase::{CLOSED, OPEN},
+    queue::local::{Local, Steal},
+    shared::{Remote, Shared},
+};
+
+/// Turns between two looks around. A prime, so that it does not fall in step with the tasks.
+const LOOK: u32 = 61;
+/// How often in a row the next slot goes before the ring.
+const STREAK: u32 = 16;
+/// Times that a thief goes around when others were at the rings it looked at.
+const ROUNDS: u32 = 4;
+
+/// A worker's own part; it lives on its thread's stack.
+#[repr(C)]
+pub(crate) struct Worker<T: Threads> {
+    context: Context,
+    shared: Arc<Shared<T>>,
+    pub(crate) index: usize,
+    queue: Local,
+    tasks: Owner,
+    turn: Cell<u32>,
+    streak: Cell<u32>,
+    searching: Cell<bool>,
+    /// A future was just entered into the list: the job that comes next is its first poll.
+    adopted: Cell<bool>,
+    /// The job that runs.
+    current: Cell<JobId>,
+    /// The jobs below it that wait for something, and run others meanwhile.
+    suspended: RefCell<Vec<JobId>>,
+    dice: Cell<u64>,
+}
+
+// SAFETY: `repr(C)`, and the first field is the context.
+unsafe impl<T: Threads> Block for Worker<T> {}
+
+impl<T: Threads> Worker<T> {
+    /// A worker's whole life.
+    pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
+        let runtime = Arc::as_ptr(&shared).cast();
+        let worker = Self {
+            context: Context::new(
+                Role::Worker,
+                runtime,
+                shared.name.clone(),
+                Some(Self::wait_erased),
+            ),
+            shared,
+            index,
+            queue,
+            tasks,
+            turn: Cell::new(0),
+            streak: Cell::new(0),
+            searching: Cell::new(false),
+            adopted: Cell::new(false),
+            current: Cell::new(JobId::NONE),
+            suspended: RefCell::new(Vec::new()),
+            dice: Cell::new(index as u64 * 2 + 1),
+        };
+        let ground = worker.shared.ground;
+        // SAFETY: once, before the worker sleeps for the first time.
+        unsafe { worker.shared.idle.register(index, ground.unparker()) };
+        context::enter(ground, &worker, || {
+            while worker.shared.phase.get() != CLOSED {
+                match worker.next() {
+                    Some(job) => worker.execute(job),
+                    None => worker.sleep(None),
+                }
+            }
+            worker.clear();
+        });
+        worker.leave();
+    }
+
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.shared.remotes[self.index]
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.remote().counters
+    }
+
+    pub(crate) fn adopt(&self, task: TaskRef) -> u32 {
+        self.adopted.set(true);
+        self.tasks.enter(task)
+    }
+
+    pub(crate) fn disown(&self, slot: u32) {
+        self.tasks.strike(slot);
+    }
+
+    /// Queues a new job.
+    #[inline]
+    pub(crate) fn place_new(&self, job: Job) {
+        // A closure may run for long without giving way: it goes where others can take it.
+        if self.adopted.take() && self.shared.lifo {
+            self.place_next(job);
+        } else {
+            self.place_last(job);
+            self.shared.idle.hint();
+        }
+        self.recheck();
+    }
+
+    /// Queues a future's next poll.
+    #[inline]
+    pub(crate) fn place_woken(&self, job: Job, wake: Wake) {
+        if wake == Wake::Woken && self.shared.lifo {
+            self.place_next(job);
+        } else {
+            let alone = !self.queue.has_next() && self.queue.is_empty();
+            self.place_last(job);
+            if !alone {
+                self.shared.idle.hint();
+            }
+        }
+        self.recheck();
+    }
+
+    fn place_next(&self, job: Job) {
+        match self.queue.put_next(job) {
+            Ok(None) => {}
+            Ok(Some(job)) | Err(job) => {
+                self.place_last(job);
+                self.shared.idle.hint();
+            }
+        }
+    }
+
+    fn place_last(&self, job: Job) {
+        if let Err(job) = self.queue.push(job) {
+            self.overflow(job);
+        }
+    }
+
+    #[cold]
+    fn overflow(&self, job: Job) {
+        let mut jobs = Vec::new();
+        self.queue.spill(|job| jobs.push(job));
+        jobs.push(job);
+        self.shared.inject_all(jobs);
+    }
+
+    /// After a job was queued here: a shutdown that came meanwhile may have missed it.
+    #[inline]
+    fn recheck(&self) {
+        if self.shared.phase.get() == CLOSED {
+            self.clear();
+        }
+    }
+
+    /// Drops what is queued here.
+    #[cold]
+    fn clear(&self) {
+        let mut jobs = Vec::from_iter(self.queue.take_next());
+        jobs.extend(core::iter::from_fn(|| self.queue.pop()));
+        self.shared.cancel_jobs(jobs);
+    }
+
+    /// The job to run in this turn.
+    fn next(&self) -> Option<Job> {
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        if turn.is_multiple_of(LOOK)
+            && let Some(job) = self.look_around()
+        {
+            return self.got(job);
+        }
+        if self.streak.get() < STREAK {
+            if let Some(job) = self.queue.take_next() {
+                self.streak.set(self.streak.get() + 1);
+                return self.got(job);
+            }
+        } else if let Some(job) = self.queue.take_next() {
+            self.place_last(job);
+        }
+        self.streak.set(0);
+        if let Some(job) = self.queue.pop() {
+            return self.got(job);
+        }
+        if self.fire_own_timers()
+            && let Some(job) = self.queue.take_next().or_else(|| self.queue.pop())
+        {
+            return self.got(job);
+        }
+        if let Some(job) = self.take_injected() {
+            return self.got(job);
+        }
+        self.steal()
+    }
+
+    /// A worker with work no longer searches; the last searcher wakes the next, if there is more.
+    fn got(&self, job: Job) -> Option<Job> {
+        if self.searching.get() {
+            self.stop_searching();
+        }
+        Some(job)
+    }
+
+    #[cold]
+    fn stop_searching(&self) {
+        self.searching.set(false);
+        if self.shared.idle.found() && self.shared.has_work() {
+            self.shared.idle.post();
+        }
+    }
+
+    #[cold]
+    fn look_around(&self) -> Option<Job> {
+        let shared = &*self.shared;
+        if shared.next_timer() != Nanos::MAX {
+            let now = shared.ground.now();
+            for remote in &shared.remotes {
+                remote.timers.fire(now);
+            }
+        }
+        if !self.queue.is_empty() {
+            // What was queued here since the last look was only hinted at.
+            shared.idle.post();
+        }
+        shared.injector.pop(0, 1, |_| ())
+    }
+
+    fn fire_own_timers(&self) -> bool {
+        let timers = &self.remote().timers;
+        timers.next() != Nanos::MAX && timers.fire(self.shared.ground.now())
+    }
+
+    fn take_injected(&self) -> Option<Job> {
+        let room = self.queue.room() as usize / 2;
+        self.shared
+            .injector
+            .pop(room, self.shared.remotes.len(), |job| {
+                let pushed = self.queue.push(job);
+                debug_assert!(pushed.is_ok(), "invariant: there was room");
+            })
+    }
+
+    fn steal(&self) -> Option<Job> {
+        let shared = &*self.shared;
+        if !self.searching.get() {
+            if !shared.idle.try_search() {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        let count = shared.remotes.len();
+        for _ in 0..ROUNDS {
+            let mut again = false;
+            let from = self.roll() as usize % count;
+            for step in 0..count {
+                let victim = (from + step) % count;
+                if victim == self.index {
+                    continue;
+                }
+                match shared.remotes[victim].queue.steal_into(&self.queue) {
+                    Steal::Success(job, n) => {
+                        self.counters().steals.bump_by(n.into());
+                        return self.got(job);
+                    }
+                    Steal::Retry => again = true,
+                    Steal::Empty => {}
+                }
+            }
+            if let Some(job) = self.take_injected() {
+                return self.got(job);
+            }
+            if !again {
+                break;
+            }
+            spin_loop();
+        }
+        None
+    }
+
+    /// A cheap random number (xorshift), to spread thieves over victims.
+    fn roll(&self) -> u64 {
+        let mut x = self.dice.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.dice.set(x);
+        x
+    }
+
+    fn execute(&self, job: Job) {
+        let counters = self.counters();
+        let below = self.current.replace(job.id());
+        counters.running.bump();
+        let result = job.run();
+        counters.running.put(counters.running.get() - 1);
+        self.current.set(below);
+        counters.ran.bump();
+        if let Err(payload) = result {
+            counters.panicked.bump();
+            self.shared.report_panic(payload);
+        }
+    }
+
+    /// Sleeps until there may be work, or until `limit`, or until this thread's token is set.
+    fn sleep(&self, limit: Option<Nanos>) {
+        let shared = &*self.shared;
+        shared.idle.announce(self.index, self.searching.take());
+        if shared.has_work() || shared.phase.get() != OPEN && shared.end_if_quiet() {
+            if shared.idle.awake(self.index) == Awake::Alone {
+                shared.idle.search();
+            }
+            self.searching.set(true);
+            return;
+        }
+        let next = self.remote().timers.next();
+        let until = limit.map_or(next, |limit| limit.min(next));
+        if until > Nanos(0) {
+            self.counters().parks.bump();
+            let until = (until != Nanos::MAX).then_some(until);
+            shared.ground.park(until);
+        }
+        if shared.idle.awake(self.index) == Awake::Claimed {
+            self.counters().wakes.bump();
+            self.searching.set(true);
+        }
+    }
+
+    /// Runs turns until `done`.
+    fn wait(&self, done: &dyn Completion, mode: WaitMode) -> Waited {
+        let shared = &*self.shared;
+        let current = self.current.get();
+        let awaited = done.job();
+        if awaited != JobId::NONE
+            && (awaited == current || self.suspended.borrow().contains(&awaited))
+        {
+            return Waited::WouldDeadlock;
+        }
+        let waker = shared.ground.unparker();
+        self.suspended.borrow_mut().push(current);
+        let waited = loop {
+            if done.is_done() {
+                break Waited::Done;
+            }
+            if mode.until.is_some_and(|at| shared.ground.now() >= at) {
+                break Waited::TimedOut;
+            }
+            if shared.phase.get() != CLOSED
+                && let Some(job) = self.next()
+            {
+                self.execute(job);
+                continue;
+            }
+            if done.subscribe(&waker) {
+                break Waited::Done;
+            }
+            shared.waiting.add(1);
+            if shared.phase.get() == CLOSED {
+                shared.ground.park(mode.until);
+            } else {
+                self.sleep(mode.until);
+            }
+            shared.waiting.take(1);
+        };
+        self.suspended.borrow_mut().pop();
+        if self.searching.get() {
+            // Claimed for a job just when the wait ended: pass the duty on.
+            self.stop_searching();
+        }
+        waited
+    }
+
+    /// [`wait`](Self::wait) for a thread that only knows the context.
+    ///
+    /// # Safety
+    /// The context is the first field of a `Worker<T>` of this thread.
+    unsafe fn wait_erased(
+        context: *const Context,
+        done: &dyn Completion,
+        mode: WaitMode,
+    ) -> Waited {
+        // SAFETY: by the caller; the worker's frame is below this one.
+        let worker = unsafe { &*context.cast::<Self>() };
+        worker.wait(done, mode)
+    }
+
+    /// The last thing a worker does.
+    fn leave(&self) {
+        let shared = &*self.shared;
+        if self.searching.take() {
+            let _ = shared.idle.found();
+        }
+        // ORDERING: AcqRel: the last one to leave has seen what all did.
+        if shared.present.fetch_sub(1, AcqRel) == 1 {
+            shared.cancel_jobs(shared.injector.settle());
+            shared.all_left.set();
+        }
+    }
+}
