@@ -5,10 +5,11 @@
 
 pub(super) use super::bench::Bench;
 use super::bench::{Archive, Case};
+use super::expect::ANY;
 use crate::qemu::End;
 
 /// What is true whatever the number of processors.
-const ANY: &[u32] = &[1, 2, 4];
+const ALL: &[u32] = &[1, 2, 4];
 
 /// What needs no second processor to be tried: boots that the kernel refuses.
 const ONE: &[u32] = &[1];
@@ -25,7 +26,7 @@ const fn usual(name: &'static str, line: &'static str, console: &'static [&'stat
         archive: Archive::Usual,
         console,
         end: End::Success,
-        cpus: ANY,
+        cpus: ALL,
     }
 }
 
@@ -471,6 +472,27 @@ pub(super) const CASES: &[Case] = &[
         &[
             "panic at *ending.rs:*: as asked, with 1",
             "kernel: init exited with status 101",
+        ],
+    ),
+    usual(
+        "conformance one-to-one",
+        "init=/conformance one-to-one",
+        &[ANY, "conformance one-to-one: * passed, * skipped", ENDED],
+    ),
+    usual(
+        "lab",
+        "init=/lab one-to-one spawn-join 50 1",
+        &[
+            "lab model=one-to-one workload=spawn-join param=50 ns=* voluntary=* involuntary=* checksum=*",
+            ENDED,
+        ],
+    ),
+    dies(
+        "lab without a model",
+        "init=/lab green fib 5 1",
+        &[
+            "lab: no model 'green' in the kernel",
+            "kernel: init exited with status 2",
         ],
     ),
     refused(

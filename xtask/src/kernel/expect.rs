@@ -2,28 +2,36 @@
 //!
 //! The kernel's own lines start with [`KERNEL`]. Those that are not expected are passed over: how
 //! the kernel greets is not the tests' business. Every other line must be expected, in its place. A
-//! `*` in an expected line stands for any text, such as an address.
+//! `*` in an expected line stands for any text, such as an address; a line [`ANY`] for any number of
+//! lines, up to the first that matches what follows it.
 
 /// How every line of the kernel itself starts.
 const KERNEL: &str = "kernel: ";
 
+/// An expected line that stands for any lines.
+pub(super) const ANY: &str = "...";
+
 /// Checks `console` against `expected`; the error says which line is wrong.
 pub(super) fn check(console: &str, expected: &[&str]) -> Result<(), String> {
-    let mut wanted = expected.iter();
+    let mut wanted = expected.iter().copied();
     let mut next = wanted.next();
+    let mut any = false;
     for line in console
         .lines()
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
     {
+        while next == Some(ANY) {
+            (any, next) = (true, wanted.next());
+        }
         match next {
-            Some(pattern) if matches(pattern, line) => next = wanted.next(),
-            _ if line.starts_with(KERNEL) => {}
+            Some(pattern) if matches(pattern, line) => (any, next) = (false, wanted.next()),
+            _ if any || line.starts_with(KERNEL) => {}
             Some(pattern) => return Err(format!("expected '{pattern}', found '{line}'")),
             None => return Err(format!("expected nothing more, found '{line}'")),
         }
     }
-    match next {
+    match next.filter(|pattern| *pattern != ANY) {
         None => Ok(()),
         Some(pattern) => Err(format!("expected '{pattern}', found the end")),
     }
@@ -62,6 +70,20 @@ mod tests {
         assert!(matches("a*b*c", "a1b2b3c"));
         assert!(!matches("a*b*c", "a1c"));
         assert!(!matches("aa*aa", "aaa"), "the ends may not share text");
+    }
+
+    #[test]
+    fn dots_stand_for_any_lines() {
+        let console = "one\ntwo\nthree\nfour\n";
+        assert_eq!(check(console, &["one", ANY, "four"]), Ok(()));
+        assert_eq!(check(console, &[ANY, "three", "four"]), Ok(()));
+        assert_eq!(check(console, &["one", ANY]), Ok(()));
+        assert!(
+            check(console, &[ANY, "three"]).is_err(),
+            "a line after the last"
+        );
+        assert!(check(console, &["one", ANY, "five"]).is_err());
+        assert!(check(console, &[ANY, "two", "one"]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One program of the comparison under one model, and one line about it:
 //!
 //! ```text
-//! lab model=one-to-one workload=fib param=15 ns=123 checksum=610
+//! lab model=one-to-one workload=fib param=15 ns=123 voluntary=4 involuntary=5 checksum=610
 //! ```
 //!
 //! Arguments: model, program, parameter, processors, and a file for programs that read a text.
@@ -57,13 +57,18 @@ fn main(args: Args) -> i32 {
         println!("lab: {workload} could not be run: {error}");
         return 1;
     }
+    let switches = syscall::process_stats();
     let start = syscall::clock();
     let answer = workload.run(&handle, param, &text);
     let ns = syscall::clock() - start;
+    let after = syscall::process_stats();
+    let voluntary = after.voluntary - switches.voluntary;
+    let involuntary = after.involuntary - switches.involuntary;
     match answer {
         Ok(checksum) => {
             println!(
-                "lab model={model} workload={workload} param={param} ns={ns} checksum={checksum}"
+                "lab model={model} workload={workload} param={param} ns={ns} \
+                 voluntary={voluntary} involuntary={involuntary} checksum={checksum}"
             );
             0
         }
