@@ -5,11 +5,14 @@
 //! - `Running`: the thread lives, nobody waits. `Awaited`: it lives, one joiner waits.
 //! - `Detached`: it lives, nobody may join; its end makes the cell vacant.
 //! - `Exited`: it has ended, the code is here for the first who asks.
+//! - `Claimed`: it has ended, the code is here for the joiner that was waiting, and for no other.
 //!
 //! # Protocol
 //! The thread: [`exit`](JoinCell::exit), once, as its last act. A joiner: [`join`](JoinCell::join).
-//! The first one to find `Running` or `Exited` wins; whoever comes while the cell is `Awaited`, or
-//! after the code has gone, gets [`JoinError::Taken`]. The tid in the cell is checked under the
+//! The first one to find `Running` or `Exited` wins; whoever comes while the cell is `Awaited` or
+//! `Claimed`, or after the code has gone, gets [`JoinError::Taken`]. Without `Claimed`, a late joiner
+//! could take the code between the wake-up of the waiting one and its next look, and leave it waiting
+//! for ever on a cell that may have the next thread by then. The tid in the cell is checked under the
 //! cell's lock, so a tid kept too long never meets the next thread of the same slot. If the code
 //! cannot be handed on (a bad address), [`put_back`](JoinCell::put_back) makes it joinable again.
 //!
@@ -42,6 +45,7 @@ enum State<W> {
     Awaited(W),
     Detached,
     Exited(i32),
+    Claimed(i32),
 }
 
 #[derive(Debug)]
@@ -97,12 +101,17 @@ impl<W: Waiter> JoinCell<W> {
         let mut inner = self.inner.lock();
         let awaited = match core::mem::replace(&mut inner.state, State::Exited(code)) {
             State::Running => None,
-            State::Awaited(joiner) => Some(joiner),
+            State::Awaited(joiner) => {
+                inner.state = State::Claimed(code);
+                Some(joiner)
+            }
             State::Detached => {
                 inner.state = State::Vacant;
                 return true;
             }
-            State::Vacant | State::Exited(_) => panic!("invariant: a thread exits once"),
+            State::Vacant | State::Exited(_) | State::Claimed(_) => {
+                panic!("invariant: a thread exits once")
+            }
         };
         drop(inner);
         if let Some(joiner) = awaited {
@@ -136,7 +145,7 @@ impl<W: Waiter> JoinCell<W> {
                     return Ok(code);
                 }
                 State::Running => inner.state = State::Awaited(me.clone()),
-                State::Awaited(_) | State::Detached | State::Vacant => {
+                State::Awaited(_) | State::Claimed(_) | State::Detached | State::Vacant => {
                     return Err(JoinError::Taken);
                 }
             }
@@ -145,15 +154,16 @@ impl<W: Waiter> JoinCell<W> {
             let pause = pause();
             let mut inner = self.inner.lock();
             match inner.state {
-                State::Exited(code) => {
+                State::Claimed(code) => {
                     inner.state = State::Vacant;
                     return Ok(code);
                 }
-                _ if pause != Pause::Again => {
+                State::Awaited(_) if pause == Pause::Again => {}
+                State::Awaited(_) => {
                     inner.state = State::Running;
                     return Err(JoinError::Interrupted);
                 }
-                _ => {}
+                _ => panic!("invariant: a cell waits for its one joiner"),
             }
         }
     }
@@ -183,7 +193,9 @@ impl<W: Waiter> JoinCell<W> {
                 inner.state = State::Vacant;
                 return Ok(true);
             }
-            State::Awaited(_) | State::Detached | State::Vacant => return Err(JoinError::Taken),
+            State::Awaited(_) | State::Claimed(_) | State::Detached | State::Vacant => {
+                return Err(JoinError::Taken);
+            }
         }
         Ok(false)
     }
@@ -272,6 +284,8 @@ mod tests {
         let first = cell.join(tid, 1, &Nobody, || {
             assert_eq!(cell.join(tid, 1, &Nobody, never), Err(JoinError::Taken));
             assert!(!cell.exit(-5));
+            // Not even now: the code is the first one's.
+            assert_eq!(cell.join(tid, 1, &Nobody, never), Err(JoinError::Taken));
             Pause::Again
         });
         assert_eq!(first, Ok(-5));
