@@ -2,6 +2,7 @@
 
 use exec_core::Handle;
 use kernel_bridge::{Host, OneToOne};
+use mini_executor::Runtime;
 use record::Model;
 
 use crate::peers::{RayonPool, TokioRuntime};
@@ -13,6 +14,7 @@ use crate::peers::{RayonPool, TokioRuntime};
 pub fn build(model: Model, cpus: usize) -> anyhow::Result<Handle> {
     Ok(match model {
         Model::OneToOne => Handle::new(OneToOne::<Host>::new()).into_dyn(),
+        Model::MiniExecutor => Handle::new(Runtime::builder().workers(cpus).build()?).into_dyn(),
         Model::Rayon => Handle::new(RayonPool::new(cpus)?).into_dyn(),
         Model::Tokio => Handle::new(TokioRuntime::new(cpus)?).into_dyn(),
         other => anyhow::bail!("{other} is not part of this build"),

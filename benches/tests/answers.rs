@@ -49,6 +49,7 @@ macro_rules! answers {
 
 answers! {
     one_to_one: Model::OneToOne;
+    mini_executor: Model::MiniExecutor;
     rayon: Model::Rayon;
     tokio: Model::Tokio;
 }

@@ -8,6 +8,7 @@
 
 mod driver;
 mod spawn_outside;
+mod trait_cost;
 
 pub use self::driver::{Options, run};
 
@@ -49,7 +50,7 @@ pub struct Bench {
 }
 
 /// Every question.
-pub const BENCHES: &[Bench] = &[spawn_outside::BENCH];
+pub const BENCHES: &[Bench] = &[spawn_outside::BENCH, trait_cost::BENCH];
 
 /// A sample that takes longer counts as hung.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -104,7 +105,7 @@ mod tests {
         let text = figure("nothing", "x", 1, true)
             .expect_err("unknown")
             .to_string();
-        assert!(text.contains("spawn_outside_24B"), "{text}");
+        assert!(text.contains("spawn_outside_24B, trait_cost"), "{text}");
         let text = figure("spawn_outside_24B", "x", 1, true)
             .expect_err("unknown")
             .to_string();

@@ -1,0 +1,152 @@
+//! What the trait costs: the same jobs through `Handle::spawn` of a `Handle<dyn Executor>`
+//! and through the model's own spawn, spawned and joined.
+//!
+//! A model's own spawn is what its users would call without this family: `std::thread` for
+//! one thread a job. Jobs are spawned in one go and then joined in order, so that what is
+//! timed is the spawning and not the wake-ups of a joiner that is ahead of the workers.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use exec_core::Handle;
+use mini_executor::Runtime;
+use record::Model;
+use workloads::mix::mix;
+
+use super::{Bar, Bench, Subject};
+use crate::model;
+
+/// Jobs of a sample on a model that queues them.
+const QUEUED: u64 = 200_000;
+
+/// Jobs of a sample on a model that makes a thread for each.
+const THREADS: u64 = 2_000;
+
+/// The most threads that are unjoined at a time.
+const WINDOW: usize = 64;
+
+/// The question.
+pub(super) const BENCH: Bench = Bench {
+    name: "trait_cost",
+    subjects: &[
+        Subject {
+            name: "one-to-one",
+            jobs: THREADS,
+            measure: one_to_one,
+        },
+        Subject {
+            name: "one-to-one-native",
+            jobs: THREADS,
+            measure: threads,
+        },
+        Subject {
+            name: "mini-executor",
+            jobs: QUEUED,
+            measure: mini_executor,
+        },
+        Subject {
+            name: "mini-executor-native",
+            jobs: QUEUED,
+            measure: runtime,
+        },
+    ],
+    bars: &[
+        bar("one-to-one", "one-to-one-native"),
+        bar("mini-executor", "mini-executor-native"),
+    ],
+};
+
+/// The claim of this bench.
+const fn bar(ours: &'static str, theirs: &'static str) -> Bar {
+    Bar {
+        ours,
+        theirs,
+        at_most: 1.15,
+    }
+}
+
+/// Times spawning and joining, and checks that each job's result arrived.
+fn measure<J>(
+    jobs: u64,
+    window: usize,
+    spawn: impl Fn(u64) -> J,
+    join: impl Fn(J) -> anyhow::Result<u64>,
+) -> anyhow::Result<f64> {
+    let mut unjoined: VecDeque<J> = VecDeque::with_capacity(window.min(jobs as usize));
+    let mut sum = 0_u64;
+    let start = Instant::now();
+    for number in 0..jobs {
+        if unjoined.len() == window
+            && let Some(oldest) = unjoined.pop_front()
+        {
+            sum = sum.wrapping_add(join(oldest)?);
+        }
+        unjoined.push_back(spawn(number));
+    }
+    for job in unjoined {
+        sum = sum.wrapping_add(join(job)?);
+    }
+    let time = start.elapsed();
+    let expected = workloads::spawn_join::serial(jobs);
+    anyhow::ensure!(
+        sum == expected,
+        "results were lost: {sum:#x} instead of {expected:#x}"
+    );
+    Ok(time.as_secs_f64() * 1e9 / jobs as f64)
+}
+
+/// The model's jobs through the trait.
+fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow::Result<f64> {
+    let handle: Handle = model::build(model, cpus)?;
+    measure(
+        jobs,
+        window,
+        |number| handle.spawn(move || mix(number)),
+        |job| job.join().map_err(|error| anyhow::anyhow!("{error}")),
+    )
+}
+
+fn one_to_one(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    through_handle(Model::OneToOne, cpus, jobs, WINDOW)
+}
+
+fn threads(_: usize, jobs: u64) -> anyhow::Result<f64> {
+    measure(
+        jobs,
+        WINDOW,
+        |number| std::thread::spawn(move || mix(number)),
+        |job| job.join().map_err(|_| anyhow::anyhow!("the job panicked")),
+    )
+}
+
+fn mini_executor(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    through_handle(Model::MiniExecutor, cpus, jobs, usize::MAX)
+}
+
+fn runtime(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    let runtime = Runtime::builder().workers(cpus).build()?;
+    measure(
+        jobs,
+        usize::MAX,
+        |number| runtime.spawn_closure(move || mix(number)),
+        |job| job.join().map_err(|error| anyhow::anyhow!("{error}")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_gives_every_result() {
+        for subject in BENCH.subjects {
+            let figure = (subject.measure)(2, 500).expect(subject.name);
+            assert!(figure > 0.0, "{}", subject.name);
+        }
+    }
+
+    #[test]
+    fn a_lost_result_is_an_error() {
+        assert!(measure(10, 4, |_| (), |()| Ok(1)).is_err());
+    }
+}
