@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 
 use exec_core::Handle;
 use kernel_bridge::OneToOne;
+use mini_executor::Runtime;
 use user::kernel::Kernel;
 use user::syscall::{self, Errno};
 use user::{Args, println};
@@ -32,7 +33,8 @@ fn main(args: Args) -> i32 {
         println!("lab: MODEL PROGRAM PARAMETER PROCESSORS [FILE]");
         return WRONG_USAGE;
     };
-    let Some(handle) = build(model) else {
+    let cpus = args.number(4, 1) as usize;
+    let Some(handle) = build(model, cpus) else {
         println!("lab: no model '{model}' in the kernel");
         return WRONG_USAGE;
     };
@@ -79,8 +81,12 @@ fn main(args: Args) -> i32 {
     }
 }
 
-fn build(model: &str) -> Option<Handle> {
+fn build(model: &str, cpus: usize) -> Option<Handle> {
     match model {
+        "mini-executor" => {
+            let runtime = Runtime::<Kernel>::on_ground().workers(cpus).build();
+            Some(Handle::new(runtime.expect("the kernel has threads for the workers")).into_dyn())
+        }
         "one-to-one" => Some(Handle::new(OneToOne::<Kernel>::new()).into_dyn()),
         _ => None,
     }
