@@ -10,6 +10,7 @@ extern crate alloc;
 use exec_core::Handle;
 use exec_core::conformance::{Config, run_all};
 use kernel_bridge::OneToOne;
+use mini_executor::Runtime;
 use user::kernel::Kernel;
 use user::{Args, print, println};
 
@@ -27,6 +28,7 @@ fn main(args: Args) -> i32 {
     let (make, config): (fn() -> Handle, Config) = match model {
         // `Now` is exit_group there.
         "one-to-one" => (one_to_one, config.now_ends_process(true)),
+        "mini-executor" => (mini_executor, config),
         _ => {
             println!("conformance: no model '{model}' in the kernel");
             return WRONG_USAGE;
@@ -43,4 +45,10 @@ fn main(args: Args) -> i32 {
 
 fn one_to_one() -> Handle {
     Handle::new(OneToOne::<Kernel>::new()).into_dyn()
+}
+
+/// Two workers, so that there is stealing also where there is one processor.
+fn mini_executor() -> Handle {
+    let runtime = Runtime::<Kernel>::on_ground().workers(2).build();
+    Handle::new(runtime.expect("the kernel has threads for the workers")).into_dyn()
 }
