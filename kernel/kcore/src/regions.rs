@@ -96,7 +96,7 @@ pub enum RegionError {
     Overlap,
     /// No mapping starts there.
     NotMapped,
-    /// There are too many mappings, or too many pages in them.
+    /// There are too many mappings.
     TooMany,
 }
 
@@ -105,23 +105,17 @@ pub enum RegionError {
 pub struct RegionMap {
     /// Sorted, without overlaps.
     regions: Vec<Region>,
-    /// Bytes in all of them.
-    mapped: u64,
 }
 
 impl RegionMap {
     /// The greatest number of mappings.
     pub const MAX: usize = 16_384;
-    /// The most bytes in all mappings: far more than there is memory, since pages are made on first
-    /// touch, and few enough that page tables stay small.
-    pub const MAX_BYTES: u64 = 64 << 30;
 
     /// No mappings.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             regions: Vec::new(),
-            mapped: 0,
         }
     }
 
@@ -130,8 +124,7 @@ impl RegionMap {
     /// # Errors
     /// [`RegionError::Overlap`], [`RegionError::TooMany`].
     pub fn insert(&mut self, region: Region) -> Result<(), RegionError> {
-        let mapped = self.mapped + region.range.len();
-        if self.regions.len() >= Self::MAX || mapped > Self::MAX_BYTES {
+        if self.regions.len() >= Self::MAX {
             return Err(RegionError::TooMany);
         }
         let place = self
@@ -145,7 +138,6 @@ impl RegionMap {
             return Err(RegionError::Overlap);
         }
         self.regions.insert(place, region);
-        self.mapped = mapped;
         Ok(())
     }
 
@@ -193,7 +185,6 @@ impl RegionMap {
             .expect("invariant: a dying region stays until here");
         let region = self.regions.remove(place);
         assert!(region.dying, "invariant: unmapping was begun");
-        self.mapped -= region.range.len();
     }
 
     /// All mappings, by address.
@@ -265,11 +256,6 @@ mod tests {
         map.finish_unmap(0x5000);
         map.insert(region(0x5000, 1, Protection::READ)).unwrap();
         assert_eq!(map.iter().count(), 1);
-        let huge = RegionMap::MAX_BYTES / PAGE_SIZE;
-        let too_many = map.insert(region(0x10_0000_0000, huge, Protection::READ));
-        assert_eq!(too_many, Err(RegionError::TooMany));
-        map.insert(region(0x10_0000_0000, huge - 1, Protection::READ))
-            .unwrap();
     }
 
     #[test]

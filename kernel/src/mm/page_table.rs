@@ -123,7 +123,7 @@ impl PageTable {
 
     /// Whether the page is mapped so that `write` or `execute` would work.
     pub(crate) fn allows(&self, page: u64, write: bool, execute: bool) -> bool {
-        self.leaf(page).is_some_and(|entry| {
+        self.leaf(page).is_ok_and(|entry| {
             let entry = entry.load(Ordering::Acquire);
             entry & PRESENT != 0
                 && (!write || entry & WRITABLE != 0)
@@ -136,7 +136,7 @@ impl PageTable {
         let mut page = range.start();
         while page < range.end() {
             match self.leaf(page) {
-                Some(entry) => {
+                Ok(entry) => {
                     // ORDERING: AcqRel: before the shoot-down, which has its own fence.
                     let old = entry.swap(0, Ordering::AcqRel);
                     if old & PRESENT != 0 {
@@ -144,23 +144,23 @@ impl PageTable {
                     }
                     page += PAGE_SIZE;
                 }
-                // No table: nothing is mapped up to the table's end.
-                None => page = (page | (PAGE_SIZE * ENTRIES as u64 - 1)) + 1,
+                // No table: nothing is mapped up to the end of what it would cover.
+                Err(covered) => page = (page | (covered - 1)) + 1,
             }
         }
     }
 
-    /// The leaf entry of a page, if there is a table for it.
-    fn leaf(&self, page: u64) -> Option<&'static AtomicU64> {
+    /// The leaf entry of a page; if there is no table for it, how many bytes the missing one covers.
+    fn leaf(&self, page: u64) -> Result<&'static AtomicU64, u64> {
         let mut at = table(self.root());
         for level in [3, 2, 1] {
             let entry = at[index(page, level)].load(Ordering::Acquire);
             if entry & PRESENT == 0 {
-                return None;
+                return Err(1 << (12 + 9 * level));
             }
             at = table(PhysAddr(entry & ADDRESS));
         }
-        Some(&at[index(page, 0)])
+        Ok(&at[index(page, 0)])
     }
 
     /// The entry at `level` for a page; makes the tables above it.
