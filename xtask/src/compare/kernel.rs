@@ -96,97 +96,104 @@ impl Guest {
         })
     }
 
-    /// Runs every program under every model that exists in the kernel.
+    /// Runs every program under every model that exists in the kernel, and tells of those
+    /// that were asked for and don't.
     pub(super) fn run(&self, args: &Args, input: &Input) -> anyhow::Result<Tally> {
         let mut tally = Tally::new(Ground::Kernel);
-        let (models, elsewhere) = args.models(Ground::Kernel);
-        let subjects: Vec<Subject> = args
-            .workloads()
-            .into_iter()
-            .flat_map(|workload| models.iter().map(move |model| (workload, *model)))
-            .map(|(workload, model)| Subject {
-                workload,
-                model,
-                param: workload.default_param(args.size()),
-            })
-            .collect();
-        for subject in &subjects {
-            if let Self::Missing(why) = self {
-                tally.put_out(&subject.key(), why);
+        let (here, elsewhere) = args.models(Ground::Kernel);
+        let subjects = subjects(args, &here);
+        match self {
+            Self::Missing(why) => {
+                for subject in &subjects {
+                    tally.put_out(&subject.key(), why);
+                }
+            }
+            Self::Ready {
+                qemu,
+                kernel,
+                archive,
+                ..
+            } => {
+                let machine = Machine::new(qemu, kernel)
+                    .initrd(archive)
+                    .cpus(args.cpus())
+                    .memory_mib(MEMORY_MIB);
+                boot_all(&machine, &subjects, args, &input.read()?, &mut tally)?;
             }
         }
-        for workload in args.workloads() {
-            for model in &elsewhere {
-                let subject = Subject {
-                    workload,
-                    model: *model,
-                    param: workload.default_param(args.size()),
-                };
-                tally.put_out(
-                    &subject.key(),
-                    "not run: the model needs an operating system",
-                );
-            }
+        for subject in self::subjects(args, &elsewhere) {
+            tally.put_out(
+                &subject.key(),
+                "not run: the model needs an operating system",
+            );
         }
-        let Self::Ready {
-            qemu,
-            kernel,
-            archive,
-            ..
-        } = self
-        else {
-            return Ok(tally);
-        };
+        Ok(tally)
+    }
+}
 
-        let effort = if args.quick {
-            Effort::QUICK
-        } else {
-            Effort::FULL
-        };
-        let text = input.read()?;
-        let boots = effort.samples + COUNTED;
-        let progress = Progress::new(boots * subjects.len());
-        for round in 1..=boots {
-            for subject in &subjects {
-                let key = subject.key();
+/// Boots every subject by the clock, in rounds, and then counting.
+fn boot_all(
+    machine: &Machine,
+    subjects: &[Subject],
+    args: &Args,
+    text: &[u8],
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let effort = if args.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
+    let boots = effort.samples + COUNTED;
+    let progress = Progress::new(boots * subjects.len());
+    for round in 1..=boots {
+        for subject in subjects {
+            let key = subject.key();
+            let what = format!("{} {}", key.bench, key.subject);
+            progress.begin(
+                &format!("kernel {what}, boot {round} of {boots}"),
+                round == 1,
+            );
+            if !tally.is_out(&key) {
                 let engine = if round <= effort.samples {
                     Engine::Translated
                 } else {
                     Engine::Counted
                 };
-                progress.begin(
-                    &format!(
-                        "kernel {} {}, boot {round} of {boots}",
-                        key.bench, subject.model
-                    ),
-                    round == 1,
-                );
-                if !tally.is_out(&key) {
-                    let boot = Machine::new(qemu, kernel)
-                        .initrd(archive)
-                        .append(subject.command_line(args.cpus()))
-                        .cpus(args.cpus())
-                        .memory_mib(MEMORY_MIB)
-                        .engine(engine)
-                        .timeout(effort.limit)
-                        .run()?;
-                    let expected = subject.workload.serial(subject.param, &text);
-                    match (sample(&boot, expected), engine) {
-                        (Ok(sample), Engine::Counted) if sample.is_right() => {
-                            tally.add_instructions(&key, sample.time_ns);
-                        }
-                        (Ok(sample), _) => tally.add(&key, sample),
-                        (Err(reason), _) => {
-                            progress.say(&format!("{} under {}: {reason}", key.bench, key.subject));
-                            tally.put_out(&key, reason);
-                        }
+                let boot = machine
+                    .clone()
+                    .append(subject.command_line(args.cpus()))
+                    .engine(engine)
+                    .timeout(effort.limit)
+                    .run()?;
+                let expected = subject.workload.serial(subject.param, text);
+                match sample(&boot, expected) {
+                    Ok(sample) if engine == Engine::Counted && sample.is_right() => {
+                        tally.add_instructions(&key, sample.time_ns);
+                    }
+                    Ok(sample) => tally.add(&key, sample),
+                    Err(reason) => {
+                        progress.say(&format!("{what}: {reason}"));
+                        tally.put_out(&key, reason);
                     }
                 }
-                progress.done();
             }
+            progress.done();
         }
-        Ok(tally)
     }
+    Ok(())
+}
+
+fn subjects(args: &Args, models: &[Model]) -> Vec<Subject> {
+    let subject = |workload: Workload, model: &Model| Subject {
+        workload,
+        model: *model,
+        param: workload.default_param(args.size()),
+    };
+    let workloads = args.workloads().into_iter();
+    workloads
+        .flat_map(|workload| models.iter().map(move |model| subject(workload, model)))
+        .collect()
 }
 
 /// What is booted.
@@ -221,13 +228,11 @@ impl Subject {
 
 /// Reads the sample of a boot; the error is the note of its row.
 fn sample(boot: &Boot, expected: u64) -> Result<Sample, String> {
+    // What the program said last; the kernel's own line about its end says nothing new.
     let last_words = || {
-        let last = boot
-            .console
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty());
-        last.unwrap_or("it said nothing").trim().to_owned()
+        let lines = boot.console.lines().rev().map(str::trim);
+        let mut said = lines.filter(|line| !line.is_empty() && !line.starts_with("kernel: init"));
+        said.next().unwrap_or("it said nothing").to_owned()
     };
     if let End::TimedOut(limit) = boot.end {
         return Err(format!(
@@ -308,7 +313,11 @@ mod tests {
         assert_eq!(note("", End::Success), "no figure: it said nothing");
         let limit = Duration::from_secs(20);
         assert_eq!(note("up\n", End::TimedOut(limit)), "killed after 20 s: up");
-        assert!(note(LINE, End::Failed).starts_with("the first program failed"));
+        let console = "lab: no model\nkernel: init exited with status 2\n";
+        assert_eq!(
+            note(console, End::Failed),
+            "the first program failed: lab: no model"
+        );
     }
 
     #[test]

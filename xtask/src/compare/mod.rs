@@ -64,6 +64,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
     println!("{}", table::render(&report));
     println!("{}", input.describe());
+    if grounds.contains(&Ground::Kernel) {
+        println!(
+            "the kernel's times are an emulator's: compare them with each other only; its \
+             instructions are exact and include the time in which all processors were idle"
+        );
+    }
     let missing = report
         .rows
         .iter()
