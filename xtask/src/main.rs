@@ -14,6 +14,7 @@ mod loom;
 mod process;
 mod progress;
 mod qemu;
+mod rayon_suite;
 mod test;
 mod usage;
 mod workspace;
@@ -41,6 +42,8 @@ enum Verb {
     Test(test::Args),
     /// Run the loom models, which try every interleaving up to a bound.
     Loom(loom::Args),
+    /// Run rayon's own tests on rayon's scheduler and on ours.
+    RayonSuite(rayon_suite::Args),
     /// Build the kernel, or boot it in QEMU.
     #[command(subcommand)]
     Kernel(kernel::Verb),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Bench(suite) => bench::run(&suite).map(|never| match never {}),
         Verb::Test(args) => test::run(&args),
         Verb::Loom(args) => loom::run(&args),
+        Verb::RayonSuite(args) => rayon_suite::run(&args),
         Verb::Kernel(verb) => kernel::verb(&verb),
     };
     outcome.unwrap_or_else(|error| {
