@@ -24,7 +24,7 @@
 //! ```
 #![no_std]
 // What the loom models drive is `pub` in its module, and reachable only under loom.
-#![cfg_attr(not(loom), allow(unreachable_pub))]
+#![allow(unreachable_pub)]
 
 extern crate alloc;
 #[cfg(any(feature = "std", loom, test))]
@@ -58,7 +58,7 @@ pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownRe
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
-        idle::Idle,
+        idle::{Awake, Idle},
         latch::Latch,
         owned::{Owner, Shard},
         queue::{

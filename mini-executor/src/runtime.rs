@@ -43,13 +43,13 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub struct Runtime<
-    #[cfg(feature = "std")] T: Threads = kernel_bridge::Host,
-    #[cfg(not(feature = "std"))] T: Threads,
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
 > {
     shared: Arc<Shared<T>>,
 }
 
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(loom)))]
 impl Runtime {
     /// A runtime on the host's threads, one worker per CPU.
     ///

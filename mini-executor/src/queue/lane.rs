@@ -32,6 +32,7 @@ use exec_core::sync::{
         Ordering::{Acquire, Release, SeqCst},
         fence,
     },
+    seeded,
 };
 
 use super::stack::Stack;
@@ -149,8 +150,10 @@ impl<C: Container> Lane<C> {
     pub fn settle(&self) -> Vec<C::Item> {
         // ORDERING: closer: close, fence, try to hold. Putter: let go, fence, look at "closed".
         // One of the two sees the other.
-        fence(SeqCst);
-        if !self.late.is_closed() {
+        if !seeded("lane: settling does not fence") {
+            fence(SeqCst);
+        }
+        if !self.late.is_closed() || seeded("lane: the holder does not look again") {
             return Vec::new();
         }
         self.container

@@ -33,6 +33,7 @@ use exec_core::{
             AtomicU32, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
+        seeded,
     },
 };
 
@@ -115,6 +116,10 @@ impl Ring {
             return Err(true);
         }
         let n = n(available);
+        if seeded("ring: a claim looks, then writes") {
+            self.head.store(pack(steal, real.wrapping_add(n)), Release);
+            return Ok((real, n));
+        }
         // ORDERING: AcqRel: the claim comes before the reads of the slots.
         self.head
             .compare_exchange(head, pack(steal, real.wrapping_add(n)), AcqRel, Relaxed)
@@ -202,7 +207,10 @@ impl Local {
     #[inline]
     pub fn push(&self, job: Job) -> Result<(), Job> {
         // ORDERING: Acquire pairs with `release`: a thief has read the slots it lets go of.
-        let (steal, _) = unpack(self.ring.head.load(Acquire));
+        let (mut steal, real) = unpack(self.ring.head.load(Acquire));
+        if seeded("ring: push forgets the thief") {
+            steal = real;
+        }
         let tail = self.tail.get();
         if tail.wrapping_sub(steal) >= CAPACITY {
             return Err(job);

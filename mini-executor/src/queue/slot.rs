@@ -18,6 +18,7 @@ use exec_core::{
             AtomicU8,
             Ordering::{Acquire, Relaxed, Release},
         },
+        seeded,
     },
 };
 
@@ -56,7 +57,12 @@ impl Slot {
     /// Only one thread, the owner, ever calls this.
     pub(crate) unsafe fn put(&self, job: Job) -> Result<(), Job> {
         // ORDERING: Acquire pairs with the Release of `take`: the former job has been read.
-        if self.state.load(Acquire) != EMPTY {
+        let empty = match self.state.load(Acquire) {
+            EMPTY => true,
+            TAKEN => seeded("slot: put does not wait for the reader"),
+            _ => false,
+        };
+        if !empty {
             return Err(job);
         }
         // SAFETY: empty, and only this thread fills it.

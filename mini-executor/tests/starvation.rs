@@ -1,0 +1,169 @@
+//! Tasks that are always ready do not keep others from running.
+
+mod watched;
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    },
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use mini_executor::{Runtime, yield_now};
+use watched::watched;
+
+fn one_worker() -> Runtime {
+    Runtime::builder().workers(1).build().expect("builds")
+}
+
+/// Two tasks that wake each other for ever, each through the next slot.
+fn endless_pair(runtime: &Runtime, stop: &Arc<AtomicBool>) {
+    let wakers: Arc<[Mutex<Option<Waker>>; 2]> = Arc::default();
+    for me in 0..2 {
+        let (wakers, stop) = (wakers.clone(), stop.clone());
+        runtime
+            .spawn(poll_fn(move |cx| {
+                *wakers[me].lock().unwrap() = Some(cx.waker().clone());
+                let other = wakers[1 - me].lock().unwrap().take();
+                if let Some(other) = other {
+                    other.wake();
+                }
+                if stop.load(SeqCst) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }))
+            .detach();
+    }
+}
+
+#[test]
+fn by_a_pair_that_wakes_each_other() {
+    watched(|| {
+        let runtime = one_worker();
+        let stop = Arc::new(AtomicBool::new(false));
+        endless_pair(&runtime, &stop);
+        for _ in 0..100 {
+            runtime
+                .spawn(async { yield_now().await })
+                .join()
+                .expect("runs");
+        }
+        stop.store(true, SeqCst);
+    });
+}
+
+#[test]
+fn by_a_task_that_wakes_itself() {
+    watched(|| {
+        let runtime = one_worker();
+        let stop = Arc::new(AtomicBool::new(false));
+        let spinner = {
+            let stop = stop.clone();
+            runtime.spawn(async move {
+                while !stop.load(SeqCst) {
+                    yield_now().await;
+                }
+            })
+        };
+        // From outside, through the injector; and a timer.
+        for _ in 0..100 {
+            runtime
+                .spawn(async { yield_now().await })
+                .join()
+                .expect("runs");
+        }
+        let handle = runtime.into_handle();
+        handle.block_on(handle.sleep(Duration::from_millis(1)));
+        stop.store(true, SeqCst);
+        spinner.join().expect("stopped");
+    });
+}
+
+#[test]
+fn a_million_wakes_are_one_poll() {
+    watched(|| {
+        let runtime = one_worker();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let (give, got) = mpsc::channel();
+        let task = {
+            let polls = polls.clone();
+            runtime.spawn(poll_fn(move |cx| {
+                polls.fetch_add(1, SeqCst);
+                let _ = give.send(cx.waker().clone());
+                if polls.load(SeqCst) == 2 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }))
+        };
+        let waker: Waker = got.recv().expect("polled");
+        // The one worker is held, so that no poll can come between the wakes.
+        let (hold, held) = mpsc::channel::<()>();
+        let (holding, is_held) = mpsc::channel();
+        let blocker = runtime.spawn_closure(move || {
+            let _ = holding.send(());
+            let _ = held.recv();
+        });
+        is_held.recv().expect("held");
+        for _ in 0..1_000_000 {
+            waker.wake_by_ref();
+        }
+        assert_eq!(runtime.queued(), 1, "one queue entry");
+        drop(hold);
+        blocker.join().expect("released");
+        task.join().expect("ready at its second poll");
+        assert_eq!(polls.load(SeqCst), 2);
+    });
+}
+
+#[test]
+fn by_a_task_that_blocks_its_worker() {
+    watched(|| {
+        let runtime = Runtime::builder().workers(2).build().expect("builds");
+        let (hold, held) = mpsc::channel::<()>();
+        let blocker = runtime.spawn(async move {
+            let _ = held.recv();
+        });
+        let others: Vec<_> = (0..100)
+            .map(|n| {
+                runtime.spawn(async move {
+                    yield_now().await;
+                    n
+                })
+            })
+            .collect();
+        for (n, task) in others.into_iter().enumerate() {
+            assert_eq!(task.join().expect("the other worker runs it"), n);
+        }
+        drop(hold);
+        blocker.join().expect("released");
+    });
+}
+
+#[test]
+fn a_closure_spawned_by_a_busy_task_goes_to_an_idle_worker() {
+    watched(|| {
+        let runtime = Arc::new(Runtime::builder().workers(2).build().expect("builds"));
+        let inner = runtime.clone();
+        let waited = runtime
+            .spawn(async move {
+                let begin = Instant::now();
+                let (ran, child) = mpsc::channel();
+                inner
+                    .spawn_closure(move || ran.send(begin.elapsed()))
+                    .detach();
+                // This worker is busy until the other one has run the child.
+                child.recv().expect("sent")
+            })
+            .join()
+            .expect("returns");
+        assert!(waited < Duration::from_secs(10));
+    });
+}
