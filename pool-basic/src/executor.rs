@@ -1,0 +1,53 @@
+//! The pool behind the trait.
+
+use exec_core::{
+    Caps, Executor, Ground, Job, Meta, Nested, Rejected, Shutdown, ShutdownReport, Stats,
+    StdGround, Ticket, Wake, fork_join, wait::Waiter,
+};
+
+use crate::{pool::ThreadPool, shared::WhenFull, shutdown};
+
+impl Executor for ThreadPool {
+    #[inline]
+    fn schedule(&self, job: Job, meta: &Meta<'_>) -> Result<Ticket, Rejected> {
+        let when_full = if meta.wait_for_room {
+            WhenFull::Wait
+        } else {
+            WhenFull::Refuse
+        };
+        self.shared.submit(job, when_full)?;
+        Ok(Ticket::shared())
+    }
+
+    /// Queues the poll, beyond the bound if need be, and during a drain too.
+    fn reschedule(&self, job: Job, _: Wake) -> Result<(), Rejected> {
+        self.shared.submit(job, WhenFull::Exceed)
+    }
+
+    fn waiter(&self) -> &'static dyn Waiter {
+        self.shared.waiter
+    }
+
+    fn ground(&self) -> &dyn Ground {
+        &StdGround
+    }
+
+    fn caps(&self) -> Caps {
+        Caps::new("pool-basic", self.shared.workers)
+            .parallel_join(true)
+            .nested(Nested::Refuses)
+    }
+
+    /// `b` is queued, and runs here after `a` when no worker has taken it.
+    fn join_dyn(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+        fork_join(self, a, b);
+    }
+
+    fn shutdown(&self, how: Shutdown) -> ShutdownReport {
+        shutdown::shutdown(&self.shared, &self.threads, how)
+    }
+
+    fn stats(&self) -> Stats {
+        Self::stats(self)
+    }
+}
