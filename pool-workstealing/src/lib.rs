@@ -1,1 +1,73 @@
 //! A work-stealing thread pool: fork-join, scopes and spawned jobs.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod fence;
+// What the models of `loom-tests` use is public in these two, and exported under loom only.
+#[cfg_attr(not(loom), allow(unreachable_pub, dead_code))]
+mod queue;
+#[cfg_attr(not(loom), allow(unreachable_pub))]
+mod sleep;
+
+#[cfg(not(loom))]
+mod broadcast;
+#[cfg(not(loom))]
+mod builder;
+#[cfg(not(loom))]
+mod executor;
+#[cfg(not(loom))]
+mod fork;
+#[cfg(not(loom))]
+mod futures;
+#[cfg(not(loom))]
+mod global;
+#[cfg(not(loom))]
+mod install;
+#[cfg(not(loom))]
+mod job;
+#[cfg(not(loom))]
+mod join;
+#[cfg(not(loom))]
+mod latch;
+#[cfg(not(loom))]
+mod policy;
+#[cfg(not(loom))]
+mod pool;
+#[cfg(not(loom))]
+mod registry;
+#[cfg(not(loom))]
+mod scope;
+#[cfg(not(loom))]
+mod spawn;
+#[cfg(not(loom))]
+mod stats;
+#[cfg(not(loom))]
+mod threads;
+#[cfg(not(loom))]
+mod worker;
+
+#[cfg(not(loom))]
+pub use {
+    broadcast::{BroadcastContext, broadcast, spawn_broadcast},
+    builder::{BuildError, MAX_THREADS, ThreadPoolBuilder},
+    global::{current_num_threads, current_thread_index},
+    join::{FnContext, join, join_context},
+    policy::WaitPolicy,
+    pool::ThreadPool,
+    scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo},
+    spawn::{spawn, spawn_fifo},
+    threads::{JoinThread, ThreadBuilder},
+    worker::Worker,
+};
+
+/// The protocols by themselves, for the models of `loom-tests`.
+#[cfg(loom)]
+pub mod model {
+    pub use crate::{
+        queue::{
+            deque::{Steal, Stealer, Worker},
+            injector::{self, Injector},
+            split::{self, Split},
+        },
+        sleep::{Idle, Sleep},
+    };
+}

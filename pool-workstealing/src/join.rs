@@ -1,0 +1,271 @@
+//! `join`: two closures, perhaps at the same time.
+//!
+//! # Protocol
+//! While the worker's deque is sated (see [`split`](crate::queue::split)) both halves are plain
+//! calls. Otherwise the second half becomes a frame on this stack, a pointer to it goes into the
+//! deque, the first half runs, and the pop tells whether the second half is still here.
+//!
+//! # Why nothing is lost
+//! The frame is left only when its job was taken back or has ended. When the first half panics,
+//! the guard takes the job back and drops it unrun, or waits for the thief; then the panic goes
+//! on.
+
+use exec_core::unwind::{self, AbortOnDrop};
+
+use crate::{
+    fork::{Frame, Outcome},
+    global,
+    worker::Worker,
+};
+
+/// What a closure of [`join_context`] is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FnContext {
+    migrated: bool,
+}
+
+impl FnContext {
+    /// Whether the closure runs on another thread than the one that called `join_context`.
+    pub fn migrated(&self) -> bool {
+        self.migrated
+    }
+}
+
+/// Runs `a` and `b`, perhaps at the same time, and returns both results.
+///
+/// On a worker of a pool the other workers may take `b`; elsewhere both run in the global pool.
+///
+/// # Panics
+/// With the panic of `a`, or else of `b`; the other one has ended by then, or was never begun.
+///
+/// # Blocking
+/// Until both are done. What the worker runs meanwhile is the pool's
+/// [`WaitPolicy`](crate::WaitPolicy) to say.
+///
+/// # Examples
+/// ```
+/// fn sum(numbers: &[u64]) -> u64 {
+///     if numbers.len() <= 1_000 {
+///         return numbers.iter().sum();
+///     }
+///     let (left, right) = numbers.split_at(numbers.len() / 2);
+///     let (left, right) = pool_workstealing::join(|| sum(left), || sum(right));
+///     left + right
+/// }
+/// assert_eq!(sum(&(0..10_000).collect::<Vec<_>>()), 49_995_000);
+/// ```
+#[inline]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    match Worker::current() {
+        Some(worker) => worker.join(|_| a(), |_| b()),
+        None => global::get().install(move || join(a, b)),
+    }
+}
+
+/// As [`join`], and each closure is told whether it migrated to another thread.
+///
+/// # Panics
+/// As [`join`].
+///
+/// # Blocking
+/// As [`join`].
+#[inline]
+pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(FnContext) -> RA + Send,
+    B: FnOnce(FnContext) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    match Worker::current() {
+        Some(worker) => worker.join_context(|_, told| a(told), |_, told| b(told)),
+        None => global::get().install(move || join_context(a, b)),
+    }
+}
+
+impl Worker {
+    /// Runs `a` and `b`, perhaps at the same time, and returns both results. Each gets the worker
+    /// it runs on, to be used for the next `join`: that is the fastest way to fork.
+    ///
+    /// # Panics
+    /// As [`join`].
+    ///
+    /// # Blocking
+    /// As [`join`].
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_workstealing::{ThreadPool, Worker};
+    ///
+    /// fn fib(worker: &Worker, n: u64) -> u64 {
+    ///     if n < 2 {
+    ///         return n;
+    ///     }
+    ///     let (a, b) = worker.join(|w| fib(w, n - 1), |w| fib(w, n - 2));
+    ///     a + b
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = ThreadPool::new(2)?;
+    /// assert_eq!(pool.install_worker(|worker| fib(worker, 20)), 6765);
+    /// # Ok(()) }
+    /// ```
+    #[inline(always)]
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Worker) -> RA + Send,
+        B: FnOnce(&Worker) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        if self.seat().split.is_sated() {
+            return (a(self), b(self));
+        }
+        self.fork(a, |worker, _| b(worker))
+    }
+
+    /// As [`join`](Self::join), and each closure is told whether it migrated.
+    ///
+    /// # Panics
+    /// As [`join`].
+    ///
+    /// # Blocking
+    /// As [`join`].
+    #[inline]
+    pub fn join_context<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Worker, FnContext) -> RA + Send,
+        B: FnOnce(&Worker, FnContext) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        const HERE: FnContext = FnContext { migrated: false };
+        if self.seat().split.is_sated() {
+            return (a(self, HERE), b(self, HERE));
+        }
+        self.fork(
+            |worker| a(worker, HERE),
+            |worker, migrated| b(worker, FnContext { migrated }),
+        )
+    }
+
+    /// Runs `a` with `b` in the deque.
+    #[inline(never)]
+    fn fork<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&Worker) -> RA + Send,
+        B: FnOnce(&Worker, bool) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        let split = &self.seat().split;
+        let frame = Frame::new(b, self.index());
+        if !split.push(frame.as_job()) {
+            // Nothing is exposed, so this makes room.
+            self.expose(1);
+            if !split.push(frame.as_job()) {
+                // SAFETY: the job was never in the deque.
+                let b = unsafe { frame.take_body() };
+                return (a(self), b(self, false));
+            }
+        }
+        self.expose(self.sleep().idle().hungry().max(1));
+        let guard = Forked {
+            worker: self,
+            frame: &frame,
+        };
+        let ra = a(self);
+        std::mem::forget(guard);
+        if split.pop() {
+            // SAFETY: the pop brought the job back.
+            let b = unsafe { frame.take_body() };
+            return (ra, b(self, false));
+        }
+        (ra, self.stolen(&frame))
+    }
+
+    /// Exposes jobs until `wanted` are, and tells those who wait for them.
+    #[inline]
+    fn expose(&self, wanted: usize) {
+        let added = self.seat().split.expose(wanted);
+        if added != 0 {
+            self.exposed(added);
+        }
+    }
+
+    #[inline(never)]
+    fn exposed(&self, added: usize) {
+        self.seat().counters.exposed.add_many(added as u64);
+        self.sleep().posted_by_rmw();
+        if self.sleep().idle().blocked() != 0 {
+            self.sleep().help_wanted(self.index());
+        }
+    }
+
+    /// The result of a half that was stolen.
+    #[cold]
+    fn stolen<B, RB>(&self, frame: &Frame<B, RB>) -> RB
+    where
+        B: FnOnce(&Worker, bool) -> RB + Send,
+        RB: Send,
+    {
+        let abort = AbortOnDrop("waiting for the stolen half of a join failed");
+        let outcome = self.wait_fork(frame.head());
+        std::mem::forget(abort);
+        match outcome {
+            Outcome::Done => {
+                // SAFETY: done, and taken once.
+                match unsafe { frame.take_result() } {
+                    Ok(result) => result,
+                    Err(payload) => unwind::resume(payload),
+                }
+            }
+            Outcome::Returned => {
+                // SAFETY: returned, and taken once.
+                let b = unsafe { frame.take_body() };
+                b(self, false)
+            }
+        }
+    }
+}
+
+/// Holds the frame while the first half unwinds.
+struct Forked<'a, B, RB>
+where
+    B: FnOnce(&Worker, bool) -> RB + Send,
+    RB: Send,
+{
+    worker: &'a Worker,
+    frame: &'a Frame<B, RB>,
+}
+
+impl<B, RB> Drop for Forked<'_, B, RB>
+where
+    B: FnOnce(&Worker, bool) -> RB + Send,
+    RB: Send,
+{
+    #[cold]
+    fn drop(&mut self) {
+        let abort = AbortOnDrop("waiting for the stolen half of a join failed");
+        let here = self.worker.seat().split.pop()
+            || self.worker.wait_fork(self.frame.head()) == Outcome::Returned;
+        // The panic of the first half goes on; what the second did is not told twice.
+        let ended = if here {
+            // SAFETY: the job is this thread's again.
+            unwind::drop_caught(unsafe { self.frame.take_body() })
+        } else {
+            // SAFETY: done, and taken once.
+            unsafe { self.frame.take_result() }.and_then(|result| unwind::drop_caught(result))
+        };
+        if let Err(payload) = ended {
+            unwind::discard(payload);
+        }
+        std::mem::forget(abort);
+    }
+}

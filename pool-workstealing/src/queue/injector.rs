@@ -1,0 +1,335 @@
+//! The injector: jobs from outside, in blocks that are used again and again.
+//!
+//! # States
+//! A list of blocks. Pushers work on the `tail` block, takers on the `head` block. A block is
+//! * spare: in the list of spare blocks, `claimed >= LEN`, so that nobody can claim a slot;
+//! * open: it is the tail, and `claimed` counts the slots given to pushers;
+//! * full: `claimed >= LEN`; or closed for good, with `limit` slots given out;
+//! * read out: `unread` is 0; it becomes spare when `head` has left it as well.
+//!
+//! `taken` holds the life of the block (its number in the list) and the next slot to take.
+//!
+//! # Protocol
+//! * Push: one add to the tail's `claimed` gives a slot; write it; set `ready`. A pusher that
+//!   gets no slot takes the lock and puts the next block in place: once every [`LEN`] jobs.
+//! * Take: read `taken`; the slot there must be `ready`; compare-exchange `taken`; move the job
+//!   out; count it off `unread`. At the end of a block, move `head` under the lock.
+//! * Close: under the lock, take the tail's remaining slots away, so that a pusher either had
+//!   its slot before or goes to the lock and is refused.
+//!
+//! Nobody ever waits for a slot: a taker that finds the next slot claimed but not yet ready
+//! treats the queue as empty, and the pusher that is about to make it ready wakes somebody.
+//!
+//! # Why nothing is lost
+//! Blocks are not freed before the injector is, so a pusher or taker with an old pointer reads a
+//! live block. An old pusher gets no slot from a block that is not the tail. An old taker's
+//! compare-exchange fails, since `taken` names the life it read and lives never come back; and
+//! a block is not used again before every slot of it was read out.
+
+use std::{mem::MaybeUninit, ptr};
+
+use crossbeam_utils::CachePadded;
+use exec_core::sync::{
+    Mutex, UnsafeCell,
+    atomic::{
+        AtomicBool, AtomicPtr, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    seeded,
+};
+
+/// Slots of a block.
+pub const LEN: u64 = if cfg!(loom) { 2 } else { 128 };
+const LIFE_ONE: u64 = 1 << 32;
+const SLOT: u64 = LIFE_ONE - 1;
+
+#[repr(align(64))]
+struct Slot<T> {
+    /// The job is in place.
+    ready: AtomicBool,
+    /// The pusher's from its claim to `ready`, then the taker's that moved `taken` over it.
+    job: UnsafeCell<MaybeUninit<T>>,
+}
+
+struct Block<T> {
+    claimed: CachePadded<AtomicU64>,
+    taken: CachePadded<AtomicU64>,
+    unread: AtomicU64,
+    /// Slots that were ever given out: `LEN`, or fewer in the last block of a closed injector.
+    limit: AtomicU64,
+    next: AtomicPtr<Block<T>>,
+    slots: [Slot<T>; LEN as usize],
+}
+
+impl<T> Block<T> {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            claimed: CachePadded::new(AtomicU64::new(LEN)),
+            taken: CachePadded::new(AtomicU64::new(LEN)),
+            unread: AtomicU64::new(0),
+            limit: AtomicU64::new(LEN),
+            next: AtomicPtr::new(ptr::null_mut()),
+            slots: std::array::from_fn(|_| Slot {
+                ready: AtomicBool::new(false),
+                job: UnsafeCell::new(MaybeUninit::uninit()),
+            }),
+        })
+    }
+
+    /// Makes a spare block take slots again; under the lock, and it is the tail already.
+    fn open(&self, life: u64) {
+        self.unread.store(LEN, Relaxed);
+        self.taken.store(life * LIFE_ONE, Release);
+        // ORDERING: Release publishes the reset to the pushers' Acquire add.
+        self.claimed.store(0, Release);
+    }
+}
+
+/// What only the holder of the lock may touch.
+struct Roll<T> {
+    closed: bool,
+    spare: Vec<*mut Block<T>>,
+    /// Every block there is, to free them at the end.
+    all: Vec<*mut Block<T>>,
+    /// Blocks that were ever opened.
+    lives: u64,
+}
+
+/// A queue that anybody may push to and take from.
+pub struct Injector<T> {
+    tail: CachePadded<AtomicPtr<Block<T>>>,
+    head: CachePadded<AtomicPtr<Block<T>>>,
+    closed: AtomicBool,
+    roll: Mutex<Roll<T>>,
+}
+
+// SAFETY: the injector moves `T`s from thread to thread, never shares one; the raw pointers lead
+// to blocks that it owns and whose fields are atomic or guarded as the module head says.
+unsafe impl<T: Send> Send for Injector<T> {}
+// SAFETY: as for `Send`.
+unsafe impl<T: Send> Sync for Injector<T> {}
+
+impl<T> Injector<T> {
+    /// An open, empty queue.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        let first = Box::into_raw(Block::new());
+        // SAFETY: just made from a box.
+        unsafe { &*first }.open(1);
+        Self {
+            tail: CachePadded::new(AtomicPtr::new(first)),
+            head: CachePadded::new(AtomicPtr::new(first)),
+            closed: AtomicBool::new(false),
+            roll: Mutex::new(Roll {
+                closed: false,
+                spare: Vec::new(),
+                all: vec![first],
+                lives: 1,
+            }),
+        }
+    }
+
+    fn block(&self, at: &AtomicPtr<Block<T>>) -> &Block<T> {
+        // ORDERING: Acquire pairs with the Release that put the block there.
+        let block = at.load(Acquire);
+        // SAFETY: never null, and blocks live as long as the injector.
+        unsafe { &*block }
+    }
+
+    /// Adds the newest job.
+    ///
+    /// # Errors
+    /// The job comes back when the injector is closed.
+    #[inline]
+    pub fn push(&self, job: T) -> Result<(), T> {
+        loop {
+            let block = self.block(&self.tail);
+            // ORDERING: Acquire pairs with the Release of `open`: the slots are free again.
+            let slot = block.claimed.fetch_add(1, Acquire);
+            if slot < LEN {
+                let slot = &block.slots[slot as usize];
+                slot.job.with_mut(|place| {
+                    // SAFETY: the claim makes the slot this thread's until `ready`.
+                    unsafe { (*place).write(job) };
+                });
+                if seeded("injector: ready without release") {
+                    slot.ready.store(true, Relaxed);
+                } else {
+                    // ORDERING: pairs with the Acquire of `take`.
+                    slot.ready.store(true, Release);
+                }
+                return Ok(());
+            }
+            if !self.roll_over(block) {
+                return Err(job);
+            }
+        }
+    }
+
+    /// Puts a new block behind `full`, unless another thread has; `false` when closed.
+    #[cold]
+    fn roll_over(&self, full: &Block<T>) -> bool {
+        let mut roll = self.roll.lock();
+        if roll.closed {
+            return false;
+        }
+        if !ptr::eq(self.tail.load(Relaxed), full) || full.claimed.load(Relaxed) < LEN {
+            return true;
+        }
+        let next = roll.spare.pop().unwrap_or_else(|| {
+            let block = Box::into_raw(Block::new());
+            roll.all.push(block);
+            block
+        });
+        roll.lives += 1;
+        // SAFETY: blocks live as long as the injector.
+        let block = unsafe { &*next };
+        block.next.store(ptr::null_mut(), Relaxed);
+        // The order matters: a slot may be claimed only when the block is in the list.
+        block.unread.store(LEN, Relaxed);
+        // ORDERING: Release: what a taker or pusher reaches by these pointers is reset.
+        full.next.store(next, Release);
+        self.tail.store(next, Release);
+        block.open(roll.lives);
+        true
+    }
+
+    /// Takes the oldest job, if it is in place.
+    pub fn take(&self) -> Option<T> {
+        loop {
+            let block = self.block(&self.head);
+            // ORDERING: Acquire pairs with the Release of `open` and of the exchange below.
+            let taken = block.taken.load(Acquire);
+            if taken & SLOT >= LEN {
+                if !self.leave(block) {
+                    return None;
+                }
+                continue;
+            }
+            let slot = &block.slots[(taken & SLOT) as usize];
+            // ORDERING: pairs with the Release of `push`: the job is in the slot.
+            if !slot.ready.load(Acquire) {
+                return None;
+            }
+            if block
+                .taken
+                .compare_exchange_weak(taken, taken + 1, AcqRel, Acquire)
+                .is_err()
+            {
+                continue;
+            }
+            let job = slot.job.with(|place| {
+                // SAFETY: `ready` was set in the life that the exchange confirmed, and the
+                // exchange made this thread the only one to read the slot in that life.
+                unsafe { place.cast::<T>().read() }
+            });
+            slot.ready.store(false, Relaxed);
+            // ORDERING: Release hands the slot back, Acquire collects all of them for reuse.
+            if block.unread.fetch_sub(1, AcqRel) == 1 {
+                self.reuse(block);
+            }
+            return Some(job);
+        }
+    }
+
+    /// Moves the head past a block that has been taken to its end; `false` when it is the last.
+    #[cold]
+    fn leave(&self, block: &Block<T>) -> bool {
+        if block.next.load(Acquire).is_null() {
+            return false;
+        }
+        let mut roll = self.roll.lock();
+        if ptr::eq(self.head.load(Relaxed), block) && block.taken.load(Relaxed) & SLOT >= LEN {
+            let next = block.next.load(Acquire);
+            if next.is_null() {
+                return false;
+            }
+            self.head.store(next, Release);
+            // The last reader came before the head left: it could not hand the block back.
+            // ORDERING: Acquire pairs with the AcqRel of the readers.
+            if block.unread.load(Acquire) == 0 {
+                roll.spare.push(ptr::from_ref(block).cast_mut());
+            }
+        }
+        true
+    }
+
+    /// Hands a block back that was read out, unless it is still the head.
+    #[cold]
+    fn reuse(&self, block: &Block<T>) {
+        let mut roll = self.roll.lock();
+        if !ptr::eq(self.head.load(Relaxed), block) {
+            roll.spare.push(ptr::from_ref(block).cast_mut());
+        }
+    }
+
+    /// Whether a job is in place to be taken.
+    pub fn has_ready(&self) -> bool {
+        let mut block = self.block(&self.head);
+        loop {
+            let taken = block.taken.load(Acquire) & SLOT;
+            if taken < LEN {
+                // ORDERING: Acquire as in `take`; the sleeper's fence stands before this.
+                return block.slots[taken as usize].ready.load(Acquire);
+            }
+            let next = block.next.load(Acquire);
+            if next.is_null() {
+                return false;
+            }
+            // SAFETY: blocks live as long as the injector.
+            block = unsafe { &*next };
+        }
+    }
+
+    /// Refuses all further jobs.
+    pub fn close(&self) {
+        let mut roll = self.roll.lock();
+        if std::mem::replace(&mut roll.closed, true) {
+            return;
+        }
+        self.closed.store(true, Release);
+        let tail = self.block(&self.tail);
+        // ORDERING: AcqRel puts the close in one order with the pushers' claims.
+        let given = tail.claimed.swap(LEN, AcqRel).min(LEN);
+        tail.limit.store(given, Release);
+    }
+
+    /// Whether it is closed.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    /// Whether it is closed and every job that it ever accepted has been taken.
+    pub fn is_drained(&self) -> bool {
+        let _roll = self.roll.lock();
+        let head = self.block(&self.head);
+        self.is_closed()
+            && head.next.load(Acquire).is_null()
+            && head.taken.load(Acquire) & SLOT >= head.limit.load(Acquire)
+    }
+
+    /// How many jobs it has accepted.
+    pub fn pushed(&self) -> u64 {
+        let roll = self.roll.lock();
+        let tail = self.block(&self.tail);
+        let given = if roll.closed {
+            tail.limit.load(Relaxed)
+        } else {
+            tail.claimed.load(Relaxed).min(LEN)
+        };
+        (roll.lives - 1) * LEN + given
+    }
+}
+
+impl<T> Drop for Injector<T> {
+    fn drop(&mut self) {
+        while let Some(job) = self.take() {
+            drop(job);
+        }
+        for block in self.roll.lock().all.drain(..) {
+            // SAFETY: each block came from a box and is in `all` once; nobody uses it any more.
+            drop(unsafe { Box::from_raw(block) });
+        }
+    }
+}

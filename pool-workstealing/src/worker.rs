@@ -1,0 +1,612 @@
+//! A worker: where it looks for work, and what it does while it waits.
+//!
+//! # Protocol
+//! A worker runs, in this order: jobs of its own deque, newest first; jobs of the injector;
+//! forked halves and spawned jobs of other workers, oldest first. Each 61st job it looks into the
+//! injector first, so that a worker that feeds itself does not starve the outside.
+//!
+//! Without work it counts itself as searching. The only searcher polls for a while before it
+//! sleeps, as long as polling has paid off lately; all others go to sleep after one round.
+//!
+//! # Waiting inside a job
+//! What a waiting worker may run is the [`WaitPolicy`]'s to say. Under `OwnSubtree`:
+//! * For the stolen half of a join it steals back from the thief, and from nobody else. A worker
+//!   whose half was stolen has an empty split deque (thieves take the oldest first), so whatever
+//!   the thief exposes belongs to the stolen half, as long as that half has not ended. When it
+//!   ended between the steal and the look, the job is given back unrun.
+//! * For a scope it takes jobs from the scope's own queue.
+//! * For a handle of the generic layer it runs jobs of its own deque that were pushed since the
+//!   current job began. When every worker of the pool is blocked it takes any queued job, since
+//!   otherwise nobody ever could.
+//!
+//! Whatever the policy, a waiting worker takes its part in broadcasts, since nobody else can.
+//!
+//! # Shutdown
+//! A worker leaves when the pool has stopped or has shrunk below its seat. What its deque still
+//! holds is dropped then, or run when the pool goes on.
+
+use std::{
+    cell::Cell,
+    marker::PhantomData,
+    ptr,
+    time::{Duration, Instant},
+};
+
+use exec_core::{
+    JobId, Reason,
+    sync::{Arc, atomic::Ordering::Release, spin_loop, thread},
+    unwind,
+};
+
+use crate::{
+    fork::{Fork, Outcome},
+    job::QueuedJob,
+    policy::WaitPolicy,
+    queue::deque,
+    registry::{Registry, Seat},
+    sleep::Sleep,
+    threads::cpus,
+};
+
+/// Jobs of its own deque that a worker runs before it looks into the injector.
+const FAIR_EVERY: u32 = 61;
+/// Jobs a deque holds before further ones go to the injector, whose blocks do not have to grow.
+const DEQUE_MAX: usize = 256;
+/// How long the one polling worker polls at most, and at least.
+const POLL_MAX: Duration = Duration::from_micros(50);
+const POLL_MIN: Duration = Duration::from_micros(2);
+/// How long a worker spins for the end of a stolen half before it parks.
+const SPIN: Duration = Duration::from_micros(50);
+
+/// A thread of a pool, as the code that runs on it sees it.
+///
+/// Jobs get it by [`Worker::with_current`], the closures of [`Worker::join`] by argument: passing
+/// it on saves each join the look into thread-local state.
+pub struct Worker {
+    index: usize,
+    seat: *const Seat,
+    registry: Arc<Registry>,
+    deque: deque::Worker<QueuedJob>,
+    /// How many jobs were ever pushed to `deque` and not popped by this worker: an index that
+    /// thieves do not move.
+    bottom: Cell<usize>,
+    /// The innermost queued job that is being run.
+    inside: Cell<*const Inside>,
+    tick: Cell<u32>,
+    random: Cell<u64>,
+    poll: Cell<Duration>,
+    /// It stays on its thread.
+    not_send: PhantomData<*mut ()>,
+}
+
+/// A queued job that is being run, on the stack of its worker.
+struct Inside {
+    id: JobId,
+    /// Where its own jobs begin in the deque.
+    base: usize,
+    outer: *const Inside,
+}
+
+/// Something to run.
+pub(crate) enum Work {
+    Queued(QueuedJob),
+    Forked(*mut Fork),
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+impl Worker {
+    /// The worker that this thread is.
+    #[inline]
+    pub(crate) fn current<'a>() -> Option<&'a Worker> {
+        let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
+        // SAFETY: the pointer is null or leads to the worker on the stack of `run`, which this
+        // thread does not leave before it has reset the pointer; the callers do not keep the
+        // reference beyond their own frame.
+        unsafe { current.as_ref() }
+    }
+
+    /// The worker that this thread is, if it is one of `registry`.
+    #[inline]
+    pub(crate) fn current_of<'a>(registry: &Registry) -> Option<&'a Worker> {
+        Self::current().filter(|worker| ptr::eq(&*worker.registry, registry))
+    }
+
+    /// Calls `f` with the worker that this thread is, or with `None` outside of every pool.
+    pub fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+        f(Self::current())
+    }
+
+    /// Its index in the pool.
+    #[inline]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How many workers its pool has.
+    pub fn num_threads(&self) -> usize {
+        self.registry.threads()
+    }
+
+    #[inline(always)]
+    pub(crate) fn seat(&self) -> &Seat {
+        // SAFETY: the seat is the registry's, which this worker holds.
+        unsafe { &*self.seat }
+    }
+
+    #[inline]
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    #[inline]
+    pub(crate) fn sleep(&self) -> &Sleep {
+        &self.registry.sleep
+    }
+
+    pub(crate) fn policy(&self) -> WaitPolicy {
+        self.registry.config.policy
+    }
+
+    /// The life of a worker thread.
+    pub(crate) fn run(registry: Arc<Registry>, index: usize) {
+        let seat = &raw const registry.seats()[index];
+        // SAFETY: the seat is the registry's, held by this function.
+        let deque = unsafe { &*seat }.sit();
+        let worker = Worker {
+            index,
+            seat,
+            registry,
+            deque,
+            bottom: Cell::new(0),
+            inside: Cell::new(ptr::null()),
+            tick: Cell::new(0),
+            random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ (index as u64 + 1) << 32),
+            poll: Cell::new(POLL_MAX),
+            not_send: PhantomData,
+        };
+        CURRENT.set(&raw const worker);
+        worker.call_handler(&worker.registry.config.start_handler);
+        worker.sleep().arrive(index);
+        worker.main_loop();
+        worker.call_handler(&worker.registry.config.exit_handler);
+        worker.hand_over();
+        worker.sleep().depart(index);
+        CURRENT.set(ptr::null());
+        let Worker {
+            deque, registry, ..
+        } = worker;
+        registry.seats()[index].leave(deque);
+    }
+
+    fn call_handler(&self, handler: &Option<Box<crate::registry::IndexHandler>>) {
+        if let Some(handler) = handler
+            && let Err(payload) = unwind::catch(|| handler(self.index))
+        {
+            self.registry.unseen_panic(payload);
+        }
+    }
+
+    /// Runs until it has to leave; counts as searching then.
+    fn main_loop(&self) {
+        // It arrived as a searcher.
+        while let Some(work) = self.search() {
+            self.sleep().stop_search(|| self.registry.has_shared_work());
+            self.seat().counters.wakes.add();
+            self.run_work(work);
+            while !self.registry.must_leave(self.index)
+                && let Some(work) = self.find_work()
+            {
+                self.run_work(work);
+            }
+            self.sleep().start_search();
+        }
+    }
+
+    /// Empties the deque of a worker that leaves.
+    fn hand_over(&self) {
+        while let Some(job) = self.deque.pop() {
+            self.bottom.set(self.bottom.get() - 1);
+            // A pool that shrinks goes on, and so do the jobs; a stopped one cancels them.
+            if self.registry.is_stopped() {
+                drop(job);
+                self.registry.count_cancelled();
+            } else {
+                self.run_queued(job);
+            }
+        }
+        for job in self.seat().close_mail() {
+            if self.registry.is_stopped() {
+                drop(job);
+                self.registry.count_cancelled();
+            } else {
+                self.run_queued(job);
+            }
+        }
+    }
+
+    // ---- finding work ----
+
+    /// Work from wherever there is some, its own deque first.
+    #[inline]
+    pub(crate) fn find_work(&self) -> Option<Work> {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        if tick.is_multiple_of(FAIR_EVERY)
+            && let Some(job) = self.registry.take_injected()
+        {
+            return Some(Work::Queued(job));
+        }
+        if let Some(job) = self.pop() {
+            return Some(Work::Queued(job));
+        }
+        self.look_around()
+    }
+
+    /// Work from elsewhere: mail, the injector, other workers.
+    fn look_around(&self) -> Option<Work> {
+        if let Some(job) = self.seat().take_mail() {
+            return Some(Work::Queued(job));
+        }
+        if let Some(job) = self.registry.take_injected() {
+            return Some(Work::Queued(job));
+        }
+        let seats = self.registry.seats();
+        let start = self.next_random() as usize % seats.len();
+        let (before, from) = seats.split_at(start);
+        for seat in from.iter().chain(before) {
+            if ptr::eq(seat, self.seat) {
+                continue;
+            }
+            if let Some(fork) = seat.split.steal() {
+                self.seat().counters.steals.add();
+                return Some(Work::Forked(fork));
+            }
+            if let Some(job) = self.steal_spawned(seat) {
+                self.seat().counters.steals.add();
+                return Some(Work::Queued(job));
+            }
+        }
+        self.seat().counters.failed_steals.add();
+        None
+    }
+
+    fn steal_spawned(&self, seat: &Seat) -> Option<QueuedJob> {
+        if seat.stealer.is_empty() {
+            return None;
+        }
+        seat.steal_spawned()
+    }
+
+    /// A number to begin a round at (xorshift64).
+    fn next_random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(x);
+        x
+    }
+
+    /// Searches until there is work, polling and sleeping; `None`: it has to leave.
+    fn search(&self) -> Option<Work> {
+        let mut since: Option<Instant> = None;
+        loop {
+            if self.registry.must_leave(self.index) {
+                return None;
+            }
+            if let Some(work) = self.look_around() {
+                return Some(work);
+            }
+            self.registry.end_if_drained();
+            let start = *since.get_or_insert_with(Instant::now);
+            if self.sleep().idle().searching() <= 1 && start.elapsed() < self.poll.get() {
+                self.seat().counters.polls.add();
+                for _ in 0..8 {
+                    spin_loop();
+                }
+                continue;
+            }
+            let slept = self
+                .sleep()
+                .sleep(self.index, || self.registry.has_work(self.index));
+            if slept {
+                self.seat().counters.parks.add();
+                self.learn(start.elapsed());
+            }
+            since = None;
+        }
+    }
+
+    /// Adapts the polling time: work that came soon after would have been met by polling.
+    fn learn(&self, waited: Duration) {
+        let poll = self.poll.get();
+        self.poll.set(if waited < 2 * POLL_MAX {
+            (poll * 2).min(POLL_MAX)
+        } else {
+            (poll / 2).max(POLL_MIN)
+        });
+    }
+
+    // ---- running it ----
+
+    pub(crate) fn run_work(&self, work: Work) {
+        match work {
+            Work::Queued(job) => self.run_queued(job),
+            Work::Forked(fork) => self.run_stolen(fork),
+        }
+    }
+
+    /// Runs a queued job; a panic that nobody joins goes to the handler.
+    pub(crate) fn run_queued(&self, job: QueuedJob) {
+        let seat = self.seat();
+        let outermost = self.inside.get().is_null();
+        if outermost {
+            seat.running.store(true, Release);
+        }
+        let result = self.within(job.id(), || job.run());
+        if outermost {
+            seat.running.store(false, Release);
+        }
+        seat.counters.ran.add();
+        if let Err(payload) = result {
+            self.registry.unseen_panic(payload);
+        }
+    }
+
+    fn run_stolen(&self, fork: *mut Fork) {
+        self.within(JobId::NONE, || {
+            // SAFETY: it came out of a deque, once.
+            unsafe { Fork::run(fork, self) };
+        });
+    }
+
+    /// Calls `f` as the innermost job; `f` does not unwind.
+    fn within<R>(&self, id: JobId, f: impl FnOnce() -> R) -> R {
+        let inside = Inside {
+            id,
+            base: self.bottom.get(),
+            outer: self.inside.get(),
+        };
+        self.inside.set(&raw const inside);
+        let result = f();
+        self.inside.set(inside.outer);
+        result
+    }
+
+    /// Whether the job `id` is one of those that are being run here.
+    pub(crate) fn is_inside(&self, id: JobId) -> bool {
+        let mut at = self.inside.get();
+        // SAFETY: the list leads through frames of this thread's stack that are still live.
+        while let Some(inside) = unsafe { at.as_ref() } {
+            if inside.id == id && id != JobId::NONE {
+                return true;
+            }
+            at = inside.outer;
+        }
+        false
+    }
+
+    // ---- its own deque ----
+
+    /// Adds a job to its deque, or to the injector when the deque is long.
+    ///
+    /// # Errors
+    /// The job with the reason.
+    #[inline]
+    pub(crate) fn push(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+        if self.deque.len() >= DEQUE_MAX {
+            return self.registry.inject(job);
+        }
+        self.deque.push(job);
+        self.bottom.set(self.bottom.get() + 1);
+        self.seat().counters.pushed.add();
+        self.sleep().posted();
+        Ok(())
+    }
+
+    /// The newest job of its deque.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<QueuedJob> {
+        let job = self.deque.pop()?;
+        self.bottom.set(self.bottom.get() - 1);
+        Some(job)
+    }
+
+    /// The newest job of its deque that the current job pushed.
+    fn pop_own(&self) -> Option<QueuedJob> {
+        // SAFETY: null or a live frame of this thread's stack.
+        let base = unsafe { self.inside.get().as_ref() }.map_or(0, |inside| inside.base);
+        if self.bottom.get() > base {
+            self.pop()
+        } else {
+            None
+        }
+    }
+
+    // ---- waiting ----
+
+    /// Waits for a forked half that was stolen.
+    #[cold]
+    pub(crate) fn wait_fork(&self, fork: &Fork) -> Outcome {
+        let mut spin = Spin::default();
+        loop {
+            if let Some(outcome) = fork.outcome() {
+                return outcome;
+            }
+            let helped = self.run_next(self.seat().take_mail())
+                || match self.policy() {
+                    WaitPolicy::OwnSubtree => self.steal_back(fork),
+                    WaitPolicy::Any => self.run_any(),
+                    WaitPolicy::Park => false,
+                };
+            if helped {
+                spin = Spin::default();
+            } else if spin.is_over() {
+                self.park_on(fork);
+                spin = Spin::default();
+            }
+        }
+    }
+
+    /// Runs one job that the thief of `fork` has exposed; `false` when there was none.
+    fn steal_back(&self, fork: &Fork) -> bool {
+        let Some(thief) = fork.thief() else {
+            return false;
+        };
+        let Some(stolen) = self.registry.seats()[thief].split.steal() else {
+            return false;
+        };
+        if fork.outcome().is_some() {
+            // The half ended meanwhile, so this job may be of something else that the thief
+            // has begun.
+            // SAFETY: it came out of a deque, once.
+            unsafe { Fork::give_back(stolen, self.sleep()) };
+            return false;
+        }
+        self.seat().counters.steals.add();
+        self.run_stolen(stolen);
+        true
+    }
+
+    fn run_any(&self) -> bool {
+        match self.find_work() {
+            Some(work) => {
+                self.run_work(work);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn park_on(&self, fork: &Fork) {
+        if !fork.begin_park() {
+            return;
+        }
+        self.seat().counters.parks.add();
+        let thief = fork.thief();
+        let look = || {
+            self.seat().has_mail()
+                || match self.policy() {
+                    WaitPolicy::OwnSubtree => {
+                        thief.is_some_and(|i| self.registry.seats()[i].split.exposed() != 0)
+                    }
+                    WaitPolicy::Any => self.registry.has_shared_work(),
+                    WaitPolicy::Park => false,
+                }
+        };
+        self.sleep().block(
+            self.index,
+            thief,
+            || !fork.is_parked() || look(),
+            thread::park,
+        );
+        fork.end_park();
+    }
+
+    /// Waits until `done`, running what the policy allows and what `next` finds. `park` parks
+    /// until something may have changed, and returns at once when `done`.
+    pub(crate) fn wait_until(
+        &self,
+        done: impl Fn() -> bool,
+        next: impl Fn() -> Option<QueuedJob>,
+        park: impl Fn(),
+    ) {
+        let mut spin = Spin::default();
+        while !done() {
+            if self.help(&next) {
+                spin = Spin::default();
+            } else if spin.is_over() {
+                self.seat().counters.parks.add();
+                let any = self.policy() == WaitPolicy::Any;
+                let look =
+                    || done() || self.seat().has_mail() || (any && self.registry.has_shared_work());
+                self.sleep().block(self.index, None, look, &park);
+                spin = Spin::default();
+            }
+        }
+    }
+
+    fn help(&self, next: impl Fn() -> Option<QueuedJob>) -> bool {
+        self.run_next(self.seat().take_mail())
+            || (self.policy() == WaitPolicy::Any && self.run_any())
+            || self.run_next(next())
+    }
+
+    /// Waits until `done` for something that may be anybody's, running jobs that the current job
+    /// pushed, and any job when otherwise nobody could. `false`: `over` came first.
+    pub(crate) fn wait_for_own(
+        &self,
+        done: impl Fn() -> bool,
+        over: impl Fn() -> bool,
+        park: impl Fn(),
+    ) -> bool {
+        let mut spin = Spin::default();
+        loop {
+            if done() {
+                return true;
+            }
+            if over() {
+                return false;
+            }
+            if self.help(|| self.pop_own()) {
+                spin = Spin::default();
+            } else if spin.is_over() {
+                self.seat().counters.parks.add();
+                let look = || {
+                    let last = self.sleep().all_blocked() && self.registry.has_shared_work();
+                    last || done() || over() || self.seat().has_mail()
+                };
+                self.sleep().block(self.index, None, look, &park);
+                if self.sleep().all_blocked_but_one() {
+                    self.run_any();
+                }
+                spin = Spin::default();
+            }
+        }
+    }
+
+    fn run_next(&self, job: Option<QueuedJob>) -> bool {
+        match job {
+            Some(job) => {
+                self.run_queued(job);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bounded spin: it looks at the clock only now and then.
+#[derive(Default)]
+struct Spin {
+    rounds: u32,
+    since: Option<Instant>,
+}
+
+impl Spin {
+    /// Spins a little; `true` when it has done so for long enough.
+    fn is_over(&mut self) -> bool {
+        self.rounds += 1;
+        for _ in 0..4 {
+            spin_loop();
+        }
+        self.rounds.is_multiple_of(16)
+            && self.since.get_or_insert_with(Instant::now).elapsed() > limit()
+    }
+}
+
+/// How long to spin: not at all where there is nobody to spin beside.
+fn limit() -> Duration {
+    if cpus() > 1 { SPIN } else { Duration::ZERO }
+}
