@@ -27,6 +27,27 @@ pub struct Subject {
     measure: Measure,
 }
 
+impl Subject {
+    /// Runs this many jobs and returns the nanoseconds that they took together.
+    ///
+    /// # Errors
+    /// Where the subject's threads could not be started, or it lost a job.
+    ///
+    /// # Blocking
+    /// Until every job has run.
+    pub fn nanoseconds(&self, cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+        // In portions: the jobs of one stand in memory at once.
+        let mut left = jobs;
+        let mut sum = 0.0;
+        while left > 0 {
+            let portion = left.min(self.jobs);
+            sum += (self.measure)(cpus, portion)? * portion as f64;
+            left -= portion;
+        }
+        Ok(sum)
+    }
+}
+
 /// A claim that one subject is at most so many times as slow as another.
 #[derive(Clone, Copy, Debug)]
 pub struct Bar {
