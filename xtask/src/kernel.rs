@@ -364,7 +364,7 @@ pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::R
     let chosen = |name: &str| filter.is_none_or(|part| name.contains(part));
     let plan: Vec<_> = (0..repeat)
         .flat_map(|_| cpus)
-        .flat_map(|&cpus| cases::CASES.iter().map(move |case| (case, cpus)))
+        .flat_map(|&cpus| cases::all().map(move |case| (case, cpus)))
         .filter(|(case, cpus)| chosen(case.name) && case.cpus.contains(cpus))
         .collect();
     let measured = chosen("measure");
@@ -381,7 +381,7 @@ pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::R
         }
     };
     let images = build(Profile::Release)?;
-    let bench = cases::Bench::new(&program, &images)?;
+    let bench = bench::Bench::new(&program, &images)?;
     let progress = Progress::new(plan.len() + usize::from(measured));
     for (case, cpus) in plan {
         progress.begin(&format!("{} on {cpus} cpu", case.name), false);
@@ -441,7 +441,7 @@ mod tests {
 
     #[test]
     fn no_two_cases_have_one_name() {
-        let mut names: Vec<_> = cases::CASES.iter().map(|case| case.name).collect();
+        let mut names: Vec<_> = cases::all().map(|case| case.name).collect();
         names.sort_unstable();
         let all = names.len();
         names.dedup();

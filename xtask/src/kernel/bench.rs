@@ -22,6 +22,8 @@ pub(super) struct Case {
     pub(super) line: &'static str,
     /// What it boots with.
     pub(super) archive: Archive,
+    /// The memory of the machine.
+    pub(super) memory_mib: u32,
     /// The lines that the console must show; see [`expect`].
     pub(super) console: &'static [&'static str],
     /// How the machine must end.
@@ -83,6 +85,7 @@ impl<'a> Bench<'a> {
         let machine = Machine::new(self.program, self.kernel)
             .append(case.line)
             .cpus(cpus)
+            .memory_mib(case.memory_mib)
             .timeout(LIMIT);
         let machine = match self.archive(case)? {
             Some(path) => machine.initrd(&path),

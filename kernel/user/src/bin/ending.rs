@@ -2,7 +2,8 @@
 //!
 //! `ending CALLER STATUS`: `group` ends all with siblings that spin, sleep, wait for a join, wait
 //! with a limit, and make calls; `sibling` does so from a thread that is not the first; `last` lets
-//! the first thread exit alone and another go on; `return` returns from `main`; `panic` panics.
+//! the first thread exit alone and another go on; `return` returns from `main`; `panic` panics;
+//! `shutdown` ends the machine with a value.
 #![no_std]
 #![no_main]
 
@@ -52,6 +53,15 @@ fn main(args: Args) -> i32 {
             surround();
             println!("returning");
             status
+        }
+        "shutdown" => {
+            surround();
+            println!("shutting down");
+            let value = u8::try_from(status).expect("a value has eight bits");
+            panic!(
+                "the first process may shut down: {}",
+                syscall::shutdown(value)
+            );
         }
         "panic" => {
             surround();
