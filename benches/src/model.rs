@@ -3,6 +3,7 @@
 use exec_core::Handle;
 use kernel_bridge::{Host, OneToOne};
 use mini_executor::Runtime;
+use pool_basic::{Queue, ThreadPool};
 use record::Model;
 
 use crate::peers::{RayonPool, TokioRuntime};
@@ -15,8 +16,26 @@ pub fn build(model: Model, cpus: usize) -> anyhow::Result<Handle> {
     Ok(match model {
         Model::OneToOne => Handle::new(OneToOne::<Host>::new()).into_dyn(),
         Model::MiniExecutor => Handle::new(Runtime::builder().workers(cpus).build()?).into_dyn(),
+        Model::PoolBasic | Model::PoolBasicCrossbeam => {
+            Handle::new(pool_basic(model, cpus)?).into_dyn()
+        }
         Model::Rayon => Handle::new(RayonPool::new(cpus)?).into_dyn(),
         Model::Tokio => Handle::new(TokioRuntime::new(cpus)?).into_dyn(),
         other => anyhow::bail!("{other} is not part of this build"),
     })
+}
+
+/// Builds the classic pool over the queue that the model's name stands for.
+///
+/// # Errors
+/// Where its threads could not be started.
+pub(crate) fn pool_basic(
+    model: Model,
+    threads: usize,
+) -> Result<ThreadPool, pool_basic::BuildError> {
+    let queue = match model {
+        Model::PoolBasicCrossbeam => Queue::Crossbeam,
+        _ => Queue::Mpsc,
+    };
+    ThreadPool::builder().threads(threads).queue(queue).build()
 }

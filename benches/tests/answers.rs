@@ -50,6 +50,8 @@ macro_rules! answers {
 answers! {
     one_to_one: Model::OneToOne;
     mini_executor: Model::MiniExecutor;
+    pool_basic: Model::PoolBasic;
+    pool_basic_crossbeam: Model::PoolBasicCrossbeam;
     rayon: Model::Rayon;
     tokio: Model::Tokio;
 }

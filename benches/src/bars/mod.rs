@@ -130,6 +130,9 @@ mod tests {
         let text = figure("spawn_outside_24B", "x", 1, true)
             .expect_err("unknown")
             .to_string();
-        assert!(text.contains("textbook, threadpool"), "{text}");
+        assert!(
+            text.contains("pool-basic, pool-basic-crossbeam, textbook, threadpool"),
+            "{text}"
+        );
     }
 }

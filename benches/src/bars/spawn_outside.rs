@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use exec_core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Bench, Subject};
+use record::Model;
+
+use super::{Bar, Bench, Subject};
+use crate::model;
 use crate::peers::TextbookPool;
 
 const JOBS: u64 = 1_000_000;
@@ -14,6 +17,16 @@ const JOBS: u64 = 1_000_000;
 pub(super) const BENCH: Bench = Bench {
     name: "spawn_outside_24B",
     subjects: &[
+        Subject {
+            name: "pool-basic",
+            jobs: JOBS,
+            measure: basic,
+        },
+        Subject {
+            name: "pool-basic-crossbeam",
+            jobs: JOBS,
+            measure: basic_crossbeam,
+        },
         Subject {
             name: "textbook",
             jobs: JOBS,
@@ -25,7 +38,18 @@ pub(super) const BENCH: Bench = Bench {
             measure: threadpool,
         },
     ],
-    bars: &[],
+    bars: &[
+        Bar {
+            ours: "pool-basic",
+            theirs: "textbook",
+            at_most: 1.0,
+        },
+        Bar {
+            ours: "pool-basic",
+            theirs: "threadpool",
+            at_most: 0.8,
+        },
+    ],
 };
 
 /// What the jobs add up, with one addition a job.
@@ -65,6 +89,24 @@ fn measure<P>(
         "jobs were lost or run twice: {sum} instead of {expected}"
     );
     Ok(time.as_secs_f64() * 1e9 / jobs as f64)
+}
+
+/// Our pool, waited for and ended as the textbook's is: by its drop.
+fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    let pool = model::pool_basic(model, cpus)?;
+    let spawn = |pool: &pool_basic::ThreadPool, number| {
+        pool.execute(job(number))
+            .expect("invariant: nobody shuts the pool down");
+    };
+    measure(jobs, pool, spawn, drop)
+}
+
+fn basic(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    pool_basic(Model::PoolBasic, cpus, jobs)
+}
+
+fn basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    pool_basic(Model::PoolBasicCrossbeam, cpus, jobs)
 }
 
 fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<f64> {

@@ -8,12 +8,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use exec_core::Handle;
+use exec_core::{Handle, JoinHandle};
 use mini_executor::Runtime;
 use record::Model;
 use workloads::mix::mix;
 
-use super::{Bar, Bench, Subject};
+use super::{Bar, Bench, Measure, Subject};
 use crate::model;
 
 /// Jobs of a sample on a model that queues them.
@@ -29,32 +29,44 @@ const WINDOW: usize = 64;
 pub(super) const BENCH: Bench = Bench {
     name: "trait_cost",
     subjects: &[
-        Subject {
-            name: "one-to-one",
-            jobs: THREADS,
-            measure: one_to_one,
-        },
-        Subject {
-            name: "one-to-one-native",
-            jobs: THREADS,
-            measure: threads,
-        },
-        Subject {
-            name: "mini-executor",
-            jobs: QUEUED,
-            measure: mini_executor,
-        },
-        Subject {
-            name: "mini-executor-native",
-            jobs: QUEUED,
-            measure: runtime,
-        },
+        through(Model::OneToOne, THREADS, one_to_one),
+        native("one-to-one-native", THREADS, threads),
+        through(Model::PoolBasic, QUEUED, pool_basic),
+        native("pool-basic-native", QUEUED, pool_basic_native),
+        through(Model::PoolBasicCrossbeam, QUEUED, pool_basic_crossbeam),
+        native(
+            "pool-basic-crossbeam-native",
+            QUEUED,
+            pool_basic_crossbeam_native,
+        ),
+        through(Model::MiniExecutor, QUEUED, mini_executor),
+        native("mini-executor-native", QUEUED, mini_executor_native),
     ],
     bars: &[
         bar("one-to-one", "one-to-one-native"),
+        bar("pool-basic", "pool-basic-native"),
+        bar("pool-basic-crossbeam", "pool-basic-crossbeam-native"),
         bar("mini-executor", "mini-executor-native"),
     ],
 };
+
+/// A model behind the trait.
+const fn through(model: Model, jobs: u64, measure: Measure) -> Subject {
+    Subject {
+        name: model.name(),
+        jobs,
+        measure,
+    }
+}
+
+/// A model's own spawn.
+const fn native(name: &'static str, jobs: u64, measure: Measure) -> Subject {
+    Subject {
+        name,
+        jobs,
+        measure,
+    }
+}
 
 /// The claim of this bench.
 const fn bar(ours: &'static str, theirs: &'static str) -> Bar {
@@ -102,7 +114,7 @@ fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow
         jobs,
         window,
         |number| handle.spawn(move || mix(number)),
-        |job| job.join().map_err(|error| anyhow::anyhow!("{error}")),
+        result,
     )
 }
 
@@ -111,11 +123,42 @@ fn one_to_one(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
 }
 
 fn threads(_: usize, jobs: u64) -> anyhow::Result<f64> {
+    let join = |job: std::thread::JoinHandle<u64>| {
+        job.join().map_err(|_| anyhow::anyhow!("the job panicked"))
+    };
     measure(
         jobs,
         WINDOW,
         |number| std::thread::spawn(move || mix(number)),
-        |job| job.join().map_err(|_| anyhow::anyhow!("the job panicked")),
+        join,
+    )
+}
+
+fn pool_basic(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    through_handle(Model::PoolBasic, cpus, jobs, usize::MAX)
+}
+
+fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    let pool = model::pool_basic(Model::PoolBasic, cpus)?;
+    measure(
+        jobs,
+        usize::MAX,
+        |number| pool.spawn(move || mix(number)),
+        result,
+    )
+}
+
+fn pool_basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    through_handle(Model::PoolBasicCrossbeam, cpus, jobs, usize::MAX)
+}
+
+fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    let pool = model::pool_basic(Model::PoolBasicCrossbeam, cpus)?;
+    measure(
+        jobs,
+        usize::MAX,
+        |number| pool.spawn(move || mix(number)),
+        result,
     )
 }
 
@@ -123,14 +166,19 @@ fn mini_executor(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     through_handle(Model::MiniExecutor, cpus, jobs, usize::MAX)
 }
 
-fn runtime(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn mini_executor_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     let runtime = Runtime::builder().workers(cpus).build()?;
     measure(
         jobs,
         usize::MAX,
         |number| runtime.spawn_closure(move || mix(number)),
-        |job| job.join().map_err(|error| anyhow::anyhow!("{error}")),
+        result,
     )
+}
+
+/// Waits for a job of the family.
+fn result(job: JoinHandle<u64>) -> anyhow::Result<u64> {
+    job.join().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 #[cfg(test)]
