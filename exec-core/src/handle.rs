@@ -300,6 +300,12 @@ where
 /// The executor as the home of a future's polls.
 struct Home<E: ?Sized + Executor>(Arc<E>);
 
+impl<E: ?Sized + Executor> Clone for Home<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<E: ?Sized + Executor> Schedule for Home<E> {
     fn schedule(&self, job: Job, wake: Wake) {
         if let Err(Rejected { job, .. }) = self.0.reschedule(job, wake) {

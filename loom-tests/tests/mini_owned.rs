@@ -23,6 +23,7 @@ struct Home {
     shard: Arc<Shard>,
 }
 
+#[derive(Clone)]
 struct Share(Arc<Home>);
 
 impl Schedule for Share {

@@ -89,6 +89,7 @@ pub(crate) fn reschedule(registry: &Registry, job: Job, wake: Wake) -> Result<()
 }
 
 /// Where the polls of a future that the pool spawned go.
+#[derive(Clone)]
 struct Home(Arc<Registry>);
 
 impl Schedule for Home {

@@ -43,7 +43,7 @@ use crate::{
 
 /// Where the polls of a future go.
 ///
-/// Each future owns one: usually a counted pointer to its executor.
+/// Each future owns one: usually a counted pointer to its executor. It is cloned at each yield.
 pub trait Schedule: Send + Sync + 'static {
     /// Queues the next poll. Work that cannot be queued is dropped, which cancels the future.
     fn schedule(&self, job: Job, wake: Wake);
@@ -75,7 +75,7 @@ enum Stage<Fut: Future> {
 }
 
 #[repr(C)]
-struct FutureCell<Fut: Future, S: Schedule> {
+struct FutureCell<Fut: Future, S: Schedule + Clone> {
     header: Header,
     home: S,
     /// Written before the first job exists; read by whoever ends the future.
@@ -97,7 +97,7 @@ pub fn spawn_future<Fut, S>(
 where
     Fut: Future + Send + 'static,
     Fut::Output: Send + 'static,
-    S: Schedule,
+    S: Schedule + Clone,
 {
     // Three references: the job, the handle, the executor's list.
     let cell = Box::new(FutureCell {
@@ -127,7 +127,7 @@ where
     unsafe { JoinHandle::from_raw(ptr, &FutureCell::<Fut, S>::JOIN, waiter, ticket) }
 }
 
-impl<Fut: Future, S: Schedule> FutureCell<Fut, S> {
+impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
     const JOB: JobVTable = JobVTable {
         run: Self::job_run,
         drop: Self::job_drop,
@@ -217,10 +217,10 @@ impl<Fut: Future, S: Schedule> FutureCell<Fut, S> {
                     };
                     // SAFETY: the job's reference, passed on.
                     let job = unsafe { Job::from_raw(data, &Self::JOB) };
-                    // The queue may run and free the cell before `schedule` returns, so the
-                    // cell must not be used through `cell.home` without a reference of its own.
-                    // SAFETY: see `schedule_job`.
-                    unsafe { Self::schedule_job(ptr, job, wake) };
+                    // The job may be run, and the cell freed with its home, before `schedule`
+                    // returns.
+                    let home = cell.home.clone();
+                    home.schedule(job, wake);
                     Ok(())
                 }
                 Idle::Waiting { last: false } => Ok(()),
@@ -348,20 +348,6 @@ impl<Fut: Future, S: Schedule> FutureCell<Fut, S> {
         };
         // SAFETY: by the caller.
         unsafe { to.cast::<Result<Fut::Output, JoinError>>().write(output) };
-    }
-
-    /// Queues `job`, which owns a reference.
-    ///
-    /// # Safety
-    /// The cell is live now. The job may be run, and the cell freed, while `schedule` still
-    /// uses `home`: an extra reference keeps it until then.
-    unsafe fn schedule_job(ptr: NonNull<Header>, job: Job, wake: Wake) {
-        // SAFETY: live, by the caller.
-        let cell = unsafe { Self::at(ptr) };
-        cell.header.retain();
-        cell.home.schedule(job, wake);
-        // SAFETY: the extra reference.
-        unsafe { Self::release(ptr) };
     }
 
     /// # Safety
