@@ -175,6 +175,24 @@ pub struct ThreadStats {
 /// A thread's first function; it must end in [`exit`], because nothing is there to return to.
 pub type ThreadFn = unsafe extern "C" fn(*mut ()) -> !;
 
+/// One system call with as many arguments as it has, so that no register is set for nothing. The
+/// value is `rax`.
+///
+/// To be used in an `unsafe` block, by code that vouches for what the call does.
+macro_rules! syscall {
+    ($number:expr $(, $register:tt = $value:expr)*) => {{
+        let result: isize;
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") $number => result,
+            $(in($register) $value,)*
+            clobber_abi("sysv64"),
+            options(nostack),
+        );
+        result
+    }};
+}
+
 /// Makes any system call with any arguments.
 ///
 /// # Safety
@@ -182,47 +200,20 @@ pub type ThreadFn = unsafe extern "C" fn(*mut ()) -> !;
 /// write must be the caller's to write, a mapping must not replace memory in use.
 #[inline]
 pub unsafe fn raw(number: usize, args: [usize; 6]) -> isize {
-    let result: isize;
-    // SAFETY: the instruction enters the kernel, which keeps every register but those named here;
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: the instruction enters the kernel, which keeps every register but those of the ABI;
     // what the call itself does is the caller's promise.
     unsafe {
-        core::arch::asm!(
-            "syscall",
-            inlateout("rax") number => result,
-            in("rdi") args[0],
-            in("rsi") args[1],
-            in("rdx") args[2],
-            in("r10") args[3],
-            in("r8") args[4],
-            in("r9") args[5],
-            clobber_abi("sysv64"),
-            options(nostack),
-        );
+        syscall!(
+            number,
+            "rdi" = a,
+            "rsi" = b,
+            "rdx" = c,
+            "r10" = d,
+            "r8" = e,
+            "r9" = f
+        )
     }
-    result
-}
-
-/// A call of up to three arguments, its result told apart from its error.
-///
-/// # Safety
-/// As [`raw`].
-#[inline]
-unsafe fn call(number: usize, args: [usize; 3]) -> Result<usize, Errno> {
-    let result: isize;
-    // SAFETY: as in `raw`. The registers of the missing arguments are not set: no call of this
-    // arity looks at them.
-    unsafe {
-        core::arch::asm!(
-            "syscall",
-            inlateout("rax") number => result,
-            in("rdi") args[0],
-            in("rsi") args[1],
-            in("rdx") args[2],
-            clobber_abi("sysv64"),
-            options(nostack),
-        );
-    }
-    check(result)
 }
 
 /// Splits what `rax` holds into the result and the error.
@@ -240,7 +231,7 @@ fn check(result: isize) -> Result<usize, Errno> {
 #[inline]
 pub fn exit(status: i32) -> ! {
     // SAFETY: the call touches no memory of ours.
-    let _ = unsafe { call(number::EXIT, [status as usize, 0, 0]) };
+    let _ = unsafe { check(syscall!(number::EXIT, "rdi" = status as usize)) };
     unreachable!("invariant: the kernel never returns from exit")
 }
 
@@ -248,7 +239,7 @@ pub fn exit(status: i32) -> ! {
 #[inline]
 pub fn exit_group(status: i32) -> ! {
     // SAFETY: the call touches no memory of ours.
-    let _ = unsafe { call(number::EXIT_GROUP, [status as usize, 0, 0]) };
+    let _ = unsafe { check(syscall!(number::EXIT_GROUP, "rdi" = status as usize)) };
     unreachable!("invariant: the kernel never returns from exit_group")
 }
 
@@ -258,7 +249,13 @@ pub fn exit_group(status: i32) -> ! {
 /// `ENOENT` where there is no such file, `EMFILE` where all descriptors are taken.
 pub fn open(path: &CStr) -> Result<i32, Errno> {
     // SAFETY: the kernel reads the string, which lives across the call.
-    let fd = unsafe { call(number::OPEN, [path.as_ptr() as usize, 0, 0]) }?;
+    let fd = unsafe {
+        check(syscall!(
+            number::OPEN,
+            "rdi" = path.as_ptr() as usize,
+            "rsi" = 0_usize
+        ))
+    }?;
     Ok(fd as i32)
 }
 
@@ -272,10 +269,12 @@ pub fn open(path: &CStr) -> Result<i32, Errno> {
 pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel writes only within `buffer`, which is exclusively ours.
     unsafe {
-        call(
+        check(syscall!(
             number::READ,
-            [fd as usize, buffer.as_mut_ptr() as usize, buffer.len()],
-        )
+            "rdi" = fd as usize,
+            "rsi" = buffer.as_mut_ptr() as usize,
+            "rdx" = buffer.len()
+        ))
     }
 }
 
@@ -286,10 +285,12 @@ pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
 pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel reads only within `bytes`.
     unsafe {
-        call(
+        check(syscall!(
             number::WRITE,
-            [fd as usize, bytes.as_ptr() as usize, bytes.len()],
-        )
+            "rdi" = fd as usize,
+            "rsi" = bytes.as_ptr() as usize,
+            "rdx" = bytes.len()
+        ))
     }
 }
 
@@ -300,10 +301,12 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
 pub fn seek(fd: i32, offset: i64, whence: i32) -> Result<usize, Errno> {
     // SAFETY: the call touches no memory of ours.
     unsafe {
-        call(
+        check(syscall!(
             number::SEEK,
-            [fd as usize, offset as usize, whence as usize],
-        )
+            "rdi" = fd as usize,
+            "rsi" = offset as usize,
+            "rdx" = whence as usize
+        ))
     }
 }
 
@@ -313,7 +316,7 @@ pub fn seek(fd: i32, offset: i64, whence: i32) -> Result<usize, Errno> {
 /// `EBADF` for a descriptor without a position.
 pub fn tell(fd: i32) -> Result<usize, Errno> {
     // SAFETY: the call touches no memory of ours.
-    unsafe { call(number::TELL, [fd as usize, 0, 0]) }
+    unsafe { check(syscall!(number::TELL, "rdi" = fd as usize)) }
 }
 
 /// Closes `fd`.
@@ -322,7 +325,7 @@ pub fn tell(fd: i32) -> Result<usize, Errno> {
 /// `EBADF` where it is not open.
 pub fn close(fd: i32) -> Result<(), Errno> {
     // SAFETY: the call touches no memory of ours.
-    unsafe { call(number::CLOSE, [fd as usize, 0, 0]) }.map(drop)
+    unsafe { check(syscall!(number::CLOSE, "rdi" = fd as usize)) }.map(drop)
 }
 
 /// Maps `len` zeroed bytes at exactly `at`.
@@ -353,7 +356,7 @@ pub unsafe fn mmap(at: usize, len: usize, protection: Protection) -> Result<*mut
 /// No reference may lead into the mapping.
 pub unsafe fn munmap(at: *mut u8) -> Result<(), Errno> {
     // SAFETY: the caller gave up every reference into the mapping.
-    unsafe { call(number::MUNMAP, [at as usize, 0, 0]) }.map(drop)
+    unsafe { check(syscall!(number::MUNMAP, "rdi" = at as usize)) }.map(drop)
 }
 
 /// Starts a thread that runs `entry(arg)` on the stack that ends at `stack_top`.
@@ -372,16 +375,16 @@ pub unsafe fn thread_create(
     entry: ThreadFn,
     arg: *mut (),
 ) -> Result<Tid, Errno> {
-    let args = [
-        name.as_ptr() as usize,
-        stack_top as usize,
-        entry as usize,
-        arg as usize,
-        0,
-        0,
-    ];
     // SAFETY: the caller vouches for stack and entry; the kernel copies the name.
-    let result = unsafe { raw(number::THREAD_CREATE, args) };
+    let result = unsafe {
+        syscall!(
+            number::THREAD_CREATE,
+            "rdi" = name.as_ptr(),
+            "rsi" = stack_top,
+            "rdx" = entry,
+            "r10" = arg
+        )
+    };
     check(result).map(|tid| Tid(tid as u64))
 }
 
@@ -401,10 +404,11 @@ pub fn thread_join(tid: Tid) -> Result<i32, Errno> {
     let mut status = 0_i32;
     // SAFETY: the kernel writes one i32 to `status`, which is ours.
     unsafe {
-        call(
+        check(syscall!(
             number::THREAD_JOIN,
-            [tid.0 as usize, &raw mut status as usize, 0],
-        )
+            "rdi" = tid.0 as usize,
+            "rsi" = &raw mut status as usize
+        ))
     }?;
     Ok(status)
 }
@@ -414,7 +418,7 @@ pub fn thread_join(tid: Tid) -> Result<i32, Errno> {
 #[must_use]
 pub fn gettid() -> Tid {
     // SAFETY: the call touches no memory of ours.
-    let tid = unsafe { call(number::GETTID, [0; 3]) };
+    let tid = unsafe { check(syscall!(number::GETTID)) };
     Tid(tid.expect("invariant: gettid never fails") as u64)
 }
 
@@ -422,7 +426,7 @@ pub fn gettid() -> Tid {
 #[inline]
 pub fn yield_now() {
     // SAFETY: the call touches no memory of ours.
-    let _ = unsafe { call(number::YIELD, [0; 3]) };
+    let _ = unsafe { check(syscall!(number::YIELD)) };
 }
 
 /// Sleeps while `word` holds `expected`, until woken or for `timeout_ns` at most; `u64::MAX` is no
@@ -439,13 +443,17 @@ pub fn yield_now() {
 /// the word first and wakes after is never missed. Nothing else is ordered: load the word again.
 #[inline]
 pub fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: u64) -> Result<(), Errno> {
-    let args = [
-        word.as_ptr() as usize,
-        expected as usize,
-        timeout_ns as usize,
-    ];
+    let at = word.as_ptr();
     // SAFETY: the kernel only reads the word, which lives across the call.
-    unsafe { call(number::FUTEX_WAIT, args) }.map(drop)
+    unsafe {
+        check(syscall!(
+            number::FUTEX_WAIT,
+            "rdi" = at,
+            "rsi" = expected as usize,
+            "rdx" = timeout_ns
+        ))
+    }
+    .map(drop)
 }
 
 /// Wakes at most `count` threads that sleep on the word at `address` and says how many it woke. The
@@ -456,7 +464,13 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, timeout_ns: u64) -> Result<()
 #[inline]
 pub fn futex_wake(address: *const u32, count: u32) -> Result<usize, Errno> {
     // SAFETY: the kernel uses the address as a key only.
-    unsafe { call(number::FUTEX_WAKE, [address as usize, count as usize, 0]) }
+    unsafe {
+        check(syscall!(
+            number::FUTEX_WAKE,
+            "rdi" = address as usize,
+            "rsi" = count as usize
+        ))
+    }
 }
 
 /// Nanoseconds since the machine started; never runs backwards.
@@ -464,7 +478,7 @@ pub fn futex_wake(address: *const u32, count: u32) -> Result<usize, Errno> {
 #[must_use]
 pub fn clock() -> u64 {
     // SAFETY: the call touches no memory of ours.
-    let now = unsafe { call(number::CLOCK, [0; 3]) };
+    let now = unsafe { check(syscall!(number::CLOCK)) };
     now.expect("invariant: clock never fails") as u64
 }
 
@@ -473,7 +487,7 @@ pub fn clock() -> u64 {
 #[must_use]
 pub fn cpu_count() -> usize {
     // SAFETY: the call touches no memory of ours.
-    unsafe { call(number::CPU_COUNT, [0; 3]) }.unwrap_or(1)
+    unsafe { check(syscall!(number::CPU_COUNT)) }.unwrap_or(1)
 }
 
 /// What thread `tid` has used, or the caller where `tid` is `None`.
@@ -484,7 +498,13 @@ pub fn thread_stats(tid: Option<Tid>) -> Result<ThreadStats, Errno> {
     let mut stats = ThreadStats::default();
     let tid = tid.map_or(0, |tid| tid.0 as usize);
     // SAFETY: the kernel writes one `ThreadStats`, laid out as in C, which is ours.
-    unsafe { call(number::THREAD_STATS, [tid, &raw mut stats as usize, 0]) }?;
+    unsafe {
+        check(syscall!(
+            number::THREAD_STATS,
+            "rdi" = tid,
+            "rsi" = &raw mut stats as usize
+        ))
+    }?;
     Ok(stats)
 }
 
@@ -501,14 +521,14 @@ pub fn process_stats() -> ThreadStats {
 /// `ESRCH` for a thread that does not exist, `EINVAL` where a joiner waits.
 pub fn thread_detach(tid: Tid) -> Result<(), Errno> {
     // SAFETY: the call touches no memory of ours.
-    unsafe { call(number::THREAD_DETACH, [tid.0 as usize, 0, 0]) }.map(drop)
+    unsafe { check(syscall!(number::THREAD_DETACH, "rdi" = tid.0 as usize)) }.map(drop)
 }
 
 /// Pages of memory that nobody uses.
 #[must_use]
 pub fn free_memory() -> usize {
     // SAFETY: the call touches no memory of ours.
-    let pages = unsafe { call(number::FREE_MEMORY, [0; 3]) };
+    let pages = unsafe { check(syscall!(number::FREE_MEMORY)) };
     pages.expect("invariant: free_memory never fails")
 }
 
@@ -518,7 +538,7 @@ pub fn free_memory() -> usize {
 /// `EPERM` for every other process; on success it never returns.
 pub fn shutdown(code: u8) -> Errno {
     // SAFETY: the call touches no memory of ours.
-    match unsafe { call(number::SHUTDOWN, [usize::from(code), 0, 0]) } {
+    match unsafe { check(syscall!(number::SHUTDOWN, "rdi" = usize::from(code))) } {
         Ok(_) => unreachable!("invariant: the kernel never returns from a granted shutdown"),
         Err(why) => why,
     }
