@@ -11,3 +11,13 @@ pub mod model;
 pub mod peers;
 pub mod sample;
 pub mod switches;
+
+/// The examples of the README, compiled and run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub mod readme {}
+
+/// The examples of the architecture's text.
+#[cfg(doctest)]
+#[doc = include_str!("../../ARCHITECTURE.md")]
+pub mod architecture {}

@@ -19,9 +19,11 @@ pub fn build(model: Model, cpus: usize) -> anyhow::Result<Handle> {
         Model::PoolBasic | Model::PoolBasicCrossbeam => {
             Handle::new(pool_basic(model, cpus)?).into_dyn()
         }
+        Model::PoolWorkstealing => {
+            Handle::new(pool_workstealing::ThreadPool::new(cpus)?).into_dyn()
+        }
         Model::Rayon => Handle::new(RayonPool::new(cpus)?).into_dyn(),
         Model::Tokio => Handle::new(TokioRuntime::new(cpus)?).into_dyn(),
-        other => anyhow::bail!("{other} is not part of this build"),
     })
 }
 

@@ -52,6 +52,7 @@ answers! {
     mini_executor: Model::MiniExecutor;
     pool_basic: Model::PoolBasic;
     pool_basic_crossbeam: Model::PoolBasicCrossbeam;
+    pool_workstealing: Model::PoolWorkstealing;
     rayon: Model::Rayon;
     tokio: Model::Tokio;
 }

@@ -39,6 +39,8 @@ pub(super) const BENCH: Bench = Bench {
             QUEUED,
             pool_basic_crossbeam_native,
         ),
+        through(Model::PoolWorkstealing, QUEUED, pool_workstealing),
+        native("pool-workstealing-native", QUEUED, pool_workstealing_native),
         through(Model::MiniExecutor, QUEUED, mini_executor),
         native("mini-executor-native", QUEUED, mini_executor_native),
     ],
@@ -46,6 +48,7 @@ pub(super) const BENCH: Bench = Bench {
         bar("one-to-one", "one-to-one-native"),
         bar("pool-basic", "pool-basic-native"),
         bar("pool-basic-crossbeam", "pool-basic-crossbeam-native"),
+        bar("pool-workstealing", "pool-workstealing-native"),
         bar("mini-executor", "mini-executor-native"),
     ],
 };
@@ -158,6 +161,20 @@ fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
         jobs,
         usize::MAX,
         |number| pool.spawn(move || mix(number)),
+        result,
+    )
+}
+
+fn pool_workstealing(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    through_handle(Model::PoolWorkstealing, cpus, jobs, usize::MAX)
+}
+
+fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    let pool = pool_workstealing::ThreadPool::new(cpus)?;
+    measure(
+        jobs,
+        usize::MAX,
+        |number| pool.spawn_with_handle(move || mix(number)),
         result,
     )
 }
