@@ -33,6 +33,7 @@ mod job;
 mod join;
 mod scope;
 mod sleep;
+mod small;
 mod stats;
 pub mod sync;
 pub mod task;
@@ -50,6 +51,7 @@ pub use job::{Job, JobId, JobVTable};
 pub use join::JoinHandle;
 pub use scope::Scope;
 pub use sleep::Sleep;
+pub use small::SmallJob;
 pub use stats::Stats;
 pub use unwind::Payload;
 
