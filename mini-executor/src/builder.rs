@@ -14,6 +14,7 @@ use exec_core::{
 
 use crate::{
     counters::{Counter, Counters},
+    home::TasksShare,
     idle::Idle,
     latch::Latch,
     owned::Owner,
@@ -210,6 +211,7 @@ impl<T: Threads> Builder<T> {
             }
         }
         shared.threads.try_with(|kept| *kept = threads);
+        shared.take_share();
         Ok(Runtime::of(shared))
     }
 
@@ -258,6 +260,7 @@ impl<T: Threads> Builder<T> {
             all_left: Latch::new(),
             present: Padded(AtomicUsize::new(workers)),
             threads: TryLock::new(Vec::new()),
+            share: TasksShare::new(),
         };
         (shared, owners)
     }

@@ -1,26 +1,128 @@
 //! Where the polls of a task go: back to the runtime that it was spawned on.
+//!
+//! # Why a task does not count
+//! A counted pointer in every task would be a cache line that all workers write at every spawn
+//! and at every end. So a task has a plain pointer to its runtime's shared part, and all tasks
+//! together hold one share of it, taken when the runtime is made.
+//!
+//! # Protocol
+//! A task uses its home only between `adopt` and `disown`: a task that has ended is never
+//! scheduled again (its cell says so), and `disown` is the last use. The tasks' share is given
+//! back by whoever finds that every worker has left and that no task lives: the last worker, or
+//! later the end of a last task (one whose waker was just being called elsewhere).
+//!
+//! # Why nothing dangles
+//! While a task lives, the share does, and with it the memory. A thread that is not a worker takes
+//! a counted pointer for the length of each call, so that the task whose end it causes may give
+//! the share back under it; a worker has one for as long as it runs. Who counts the living has
+//! seen all workers leave first, and so sees every task that they entered; a spawn from outside
+//! that is still under way borrows the runtime itself. A task that never ends keeps the share for
+//! ever: that leaks, and nothing else.
 
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 
 use exec_core::{
     Job, Threads, Wake,
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{AcqRel, Relaxed},
+    },
     task::{Schedule, TaskRef},
 };
 
 use crate::shared::Shared;
 
-/// A task's share of its runtime. It keeps the runtime's memory, not its threads: those end with
-/// the [`Runtime`](crate::Runtime).
-pub(crate) struct Home<T: Threads>(pub(crate) Arc<Shared<T>>);
+/// A task's way to its runtime; see the module head.
+pub(crate) struct Home<T: Threads>(*const Shared<T>);
+
+// SAFETY: it leads to a `Shared`, which may be used from any thread.
+unsafe impl<T: Threads> Send for Home<T> {}
+// SAFETY: as for `Send`.
+unsafe impl<T: Threads> Sync for Home<T> {}
+
+impl<T: Threads> Clone for Home<T> {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+/// Whether the tasks' share is still there.
+#[derive(Debug)]
+pub(crate) struct TasksShare(AtomicBool);
+
+impl TasksShare {
+    pub(crate) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+}
+
+impl<T: Threads> Shared<T> {
+    /// Takes the tasks' share; once, when the runtime is made.
+    pub(crate) fn take_share(self: &Arc<Self>) {
+        if !self.share.0.swap(true, AcqRel) {
+            core::mem::forget(self.clone());
+        }
+    }
+
+    /// Gives the tasks' share back if no task needs it any more.
+    pub(crate) fn settle_share(self: &Arc<Self>) {
+        if !self.all_left.is_set() || self.shards().any(|shard| shard.live() > 0) {
+            return;
+        }
+        if self.share.0.swap(false, AcqRel) {
+            // SAFETY: `take_share` forgot one count, and the flag says that it is there. The
+            // caller has a count of its own, so this is not the last.
+            unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
+        }
+    }
+}
+
+impl<T: Threads> Home<T> {
+    /// The home of the tasks of `shared`.
+    pub(crate) fn of(shared: &Arc<Shared<T>>) -> Self {
+        debug_assert!(
+            shared.share.0.load(Relaxed) || shared.all_left.is_set(),
+            "invariant: a runtime has the tasks' share until its end"
+        );
+        Self(Arc::as_ptr(shared))
+    }
+
+    /// Calls `f` with the runtime, which stays until `f` returns.
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&Arc<Shared<T>>) -> R) -> R {
+        // SAFETY: the task lives, by the module head, so the memory is there.
+        let on_worker = unsafe { &*self.0 }.with_worker(|worker| worker.is_some());
+        if !on_worker {
+            // SAFETY: as above, and the pointer came from an `Arc`.
+            unsafe { Arc::increment_strong_count(self.0) };
+            // SAFETY: the count just added.
+            return f(&unsafe { Arc::from_raw(self.0) });
+        }
+        // SAFETY: the worker's own count outlives `f`, so this one is lent and never given back.
+        let lent = ManuallyDrop::new(unsafe { Arc::from_raw(self.0) });
+        f(&lent)
+    }
+}
 
 impl<T: Threads> Schedule for Home<T> {
+    #[inline]
     fn schedule(&self, job: Job, wake: Wake) {
-        Schedule::schedule(&*self.0, job, wake);
+        self.with(|shared| Schedule::schedule(&**shared, job, wake));
     }
+
+    #[inline]
     fn adopt(&self, task: TaskRef) -> usize {
-        self.0.adopt(task)
+        self.with(|shared| shared.adopt(task))
     }
+
+    #[inline]
     fn disown(&self, key: usize) {
-        self.0.disown(key);
+        self.with(|shared| {
+            shared.disown(key);
+            if shared.all_left.is_set() {
+                shared.settle_share();
+            }
+        });
     }
 }

@@ -8,7 +8,7 @@ use core::{
 };
 
 use exec_core::{
-    Handle, JoinHandle, Meta, Shutdown, ShutdownReport, Stats, Threads, block_on, spawn_on,
+    Handle, JoinHandle, Meta, Shutdown, ShutdownReport, Stats, Threads, Ticket, block_on, spawn_on,
     task::spawn_future,
 };
 
@@ -100,9 +100,9 @@ impl<T: Threads> Runtime<T> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let home = Home(self.shared.clone());
-        spawn_future(future, home, TaskWaiter::<T>::shared(), |job, home| {
-            home.0.spawn(job).map(|()| exec_core::Ticket::shared())
+        let home = Home::of(&self.shared);
+        spawn_future(future, home, TaskWaiter::<T>::shared(), |job, _| {
+            self.shared.spawn(job).map(|()| Ticket::shared())
         })
     }
 

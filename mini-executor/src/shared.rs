@@ -21,6 +21,7 @@ use crate::{
     builder::PanicHandler,
     context,
     counters::{Counter, Counters},
+    home::TasksShare,
     idle::Idle,
     latch::Latch,
     owned::{Owner, Shard},
@@ -65,6 +66,8 @@ pub(crate) struct Shared<T: Threads> {
     /// Workers that have not left.
     pub(crate) present: Padded<exec_core::sync::atomic::AtomicUsize>,
     pub(crate) threads: TryLock<Vec<T::Thread>>,
+    /// What all living tasks hold together; see `home.rs`.
+    pub(crate) share: TasksShare,
 }
 
 impl<T: Threads> Shared<T> {

@@ -419,6 +419,7 @@ impl<T: Threads> Worker<T> {
         if shared.present.fetch_sub(1, AcqRel) == 1 {
             shared.cancel_jobs(shared.injector.settle());
             shared.all_left.set();
+            self.shared.settle_share();
         }
     }
 }
