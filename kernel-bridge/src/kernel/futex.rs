@@ -35,6 +35,9 @@ const FOREVER: u64 = u64::MAX;
 const LOOKS: u32 = 16;
 
 /// A lock without a value: what [`lock`](Self::lock) protects is its user's business.
+///
+/// A thread that ends while it holds the lock leaves it held, for ever: the kernel knows nothing of
+/// who holds what. (The kernel's own locks are never held when a thread ends.)
 #[derive(Debug, Default)]
 pub struct RawLock {
     /// `FREE`, `HELD` or `CONTENDED`; changed by read-modify-write only.
