@@ -5,7 +5,8 @@
 //! * spare: in the list of spare blocks, `claimed >= LEN`, so that nobody can claim a slot;
 //! * open: it is the tail, and `claimed` counts the slots given to pushers;
 //! * full: `claimed >= LEN`; or closed for good, with `limit` slots given out;
-//! * read out: `unread` is 0; it becomes spare when `head` has left it as well.
+//! * read out: `unread` is 0; it becomes spare when `head` has left it as well. Whoever sees
+//!   both under the lock hands it back, and marks it so that the other does not again.
 //!
 //! `taken` holds the life of the block (its number in the list) and the next slot to take.
 //!
@@ -42,6 +43,8 @@ use exec_core::sync::{
 pub const LEN: u64 = if cfg!(loom) { 2 } else { 128 };
 const LIFE_ONE: u64 = 1 << 32;
 const SLOT: u64 = LIFE_ONE - 1;
+/// What `unread` says of a spare block.
+const HANDED_BACK: u64 = u64::MAX;
 
 #[repr(align(64))]
 struct Slot<T> {
@@ -245,11 +248,7 @@ impl<T> Injector<T> {
                 return false;
             }
             self.head.store(next, Release);
-            // The last reader came before the head left: it could not hand the block back.
-            // ORDERING: Acquire pairs with the AcqRel of the readers.
-            if block.unread.load(Acquire) == 0 {
-                roll.spare.push(ptr::from_ref(block).cast_mut());
-            }
+            hand_back(&mut roll, block);
         }
         true
     }
@@ -259,7 +258,7 @@ impl<T> Injector<T> {
     fn reuse(&self, block: &Block<T>) {
         let mut roll = self.roll.lock();
         if !ptr::eq(self.head.load(Relaxed), block) {
-            roll.spare.push(ptr::from_ref(block).cast_mut());
+            hand_back(&mut roll, block);
         }
     }
 
@@ -319,6 +318,18 @@ impl<T> Injector<T> {
             tail.claimed.load(Relaxed).min(LEN)
         };
         (roll.lives - 1) * LEN + given
+    }
+}
+
+/// Makes a block spare that was read out and is not the head: once a life, although both the
+/// last reader and the one that moves the head may come with it.
+fn hand_back<T>(roll: &mut Roll<T>, block: &Block<T>) {
+    // ORDERING: Acquire pairs with the AcqRel of the readers. Relaxed: the lock orders the rest.
+    if block.unread.load(Acquire) == 0 {
+        if !seeded("injector: a block is handed back twice") {
+            block.unread.store(HANDED_BACK, Relaxed);
+        }
+        roll.spare.push(ptr::from_ref(block).cast_mut());
     }
 }
 
