@@ -3,8 +3,8 @@
 //! # Protocol
 //! Waiter: under the lock of the key's bucket, read the word; if it has changed, do not wait; else
 //! enter the queue. Then pause until somebody takes the entry out.
-//! Waker: change the word first; then, under the lock of the bucket, take out the first `n` entries
-//! of the key, and wake them after the lock is gone.
+//! Waker: change the word first; then, one after the other, take out the first `n` entries of the key
+//! under the lock of the bucket, and wake each after the lock is gone.
 //!
 //! # Why nothing is lost
 //! The word is read, and the queue entered, under the lock that the waker takes after it has changed
@@ -12,9 +12,8 @@
 //! the waker finds the entry. A waker hands out exactly one wake-up an entry: a waiter whose time is
 //! over asks under the lock whether it is still queued, and if not, it counts as woken.
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
-
 use crate::{
+    list::{List, WaitLink},
     park::{Pause, Waiter},
     sync::SpinLock,
 };
@@ -41,35 +40,44 @@ pub enum WaitEnd {
     Interrupted,
 }
 
+type Bucket<W> = SpinLock<List<W, WaitLink>>;
+
+/// All waiting threads, in `N` buckets by a hash of their key; `N` is a power of two.
 #[derive(Debug)]
-struct Entry<W> {
-    key: FutexKey,
-    who: W,
+pub struct FutexTable<W, const N: usize> {
+    buckets: [Bucket<W>; N],
 }
 
-type Bucket<W> = SpinLock<VecDeque<Entry<W>>>;
-
-/// All waiting threads, in buckets by a hash of their key.
-#[derive(Debug)]
-pub struct FutexTable<W> {
-    buckets: Box<[Bucket<W>]>,
-}
-
-impl<W: Waiter> FutexTable<W> {
-    /// A table of `buckets` buckets, a power of two.
-    ///
-    /// # Panics
-    /// If it is not a power of two.
+#[cfg(not(loom))]
+impl<W: Waiter, const N: usize> FutexTable<W, N> {
+    /// A table without waiters.
     #[must_use]
-    pub fn new(buckets: usize) -> Self {
-        assert!(buckets.is_power_of_two(), "the hash is a mask");
+    pub const fn new() -> Self {
+        assert!(N.is_power_of_two(), "the hash is a mask");
         Self {
-            buckets: (0..buckets)
-                .map(|_| SpinLock::new(VecDeque::new()))
-                .collect(),
+            buckets: [const { SpinLock::new(List::new()) }; N],
         }
     }
+}
 
+#[cfg(loom)]
+impl<W: Waiter, const N: usize> FutexTable<W, N> {
+    /// A table without waiters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            buckets: core::array::from_fn(|_| SpinLock::new(List::new())),
+        }
+    }
+}
+
+impl<W: Waiter, const N: usize> Default for FutexTable<W, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<W: Waiter, const N: usize> FutexTable<W, N> {
     /// Waits on `key` if `unchanged` says that the word still has the expected value.
     ///
     /// `unchanged` runs under the bucket's lock. `pause` stops the caller until its next token.
@@ -91,11 +99,9 @@ impl<W: Waiter> FutexTable<W> {
             if !unchanged()? {
                 return Ok(WaitEnd::Changed);
             }
+            me.set_key(key);
             me.set_queued(true);
-            bucket.push_back(Entry {
-                key,
-                who: me.clone(),
-            });
+            bucket.push_back(me.clone());
         }
         loop {
             let end = match pause() {
@@ -108,60 +114,58 @@ impl<W: Waiter> FutexTable<W> {
             if !me.is_queued() {
                 return Ok(WaitEnd::Woken);
             }
-            let place = bucket
-                .iter()
-                .position(|entry| entry.who.is_same(me))
-                .expect("invariant: a queued thread is in its bucket");
-            bucket.remove(place);
+            let own = bucket.take_first(|who| who.is_same(me));
+            assert!(own.is_some(), "invariant: a queued thread is in its bucket");
             me.set_queued(false);
             return Ok(end);
         }
     }
 
     /// Wakes the `n` threads that have waited longest on `key`; returns how many there were.
+    #[inline]
     pub fn wake(&self, key: FutexKey, n: usize) -> usize {
-        if n == 0 {
-            return 0;
+        match n {
+            0 => 0,
+            1 => usize::from(self.wake_one(key)),
+            _ => self.wake_many(key, n),
         }
+    }
+
+    #[inline]
+    fn wake_one(&self, key: FutexKey) -> bool {
         let mut bucket = self.bucket(key).lock();
-        let Some(first) = take_first(&mut bucket, key) else {
-            return 0;
+        let Some(who) = bucket.take_first(|who| who.key() == key) else {
+            return false;
         };
-        let mut others = Vec::new();
-        while others.len() + 1 < n {
-            match take_first(&mut bucket, key) {
-                Some(who) => others.push(who),
-                None => break,
-            }
-        }
+        who.set_queued(false);
         drop(bucket);
-        first.wake();
-        for who in &others {
-            who.wake();
-        }
-        1 + others.len()
+        who.wake();
+        true
+    }
+
+    #[cold]
+    fn wake_many(&self, key: FutexKey, n: usize) -> usize {
+        // No more than wait now: a thread that waits again meanwhile must not keep this going.
+        let most = n.min(self.bucket(key).lock().count(|who| who.key() == key));
+        (0..most).take_while(|_| self.wake_one(key)).count()
     }
 
     /// How many threads wait in the whole table.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.lock().len()).sum()
+        self.buckets
+            .iter()
+            .map(|bucket| bucket.lock().count(|_| true))
+            .sum()
     }
 
     #[inline]
     fn bucket(&self, key: FutexKey) -> &Bucket<W> {
-        // A multiplicative hash: words of one cache line and of one page get different buckets.
-        let hash = (key.address ^ u64::from(key.space) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &self.buckets[(hash >> 40) as usize & (self.buckets.len() - 1)]
+        // A multiplicative hash: words of one cache line and of one page get different buckets. Equal
+        // addresses of several address spaces share one; the key tells them apart.
+        let hash = key.address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &self.buckets[(hash >> 40) as usize & (N - 1)]
     }
-}
-
-/// Takes out the first entry of `key`.
-fn take_first<W: Waiter>(bucket: &mut VecDeque<Entry<W>>, key: FutexKey) -> Option<W> {
-    let place = bucket.iter().position(|entry| entry.key == key)?;
-    let entry = bucket.remove(place)?;
-    entry.who.set_queued(false);
-    Some(entry.who)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -170,11 +174,21 @@ mod tests {
     use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
+    use crate::list::Linked;
 
     #[derive(Default)]
     struct Fake {
         queued: AtomicBool,
         wakes: AtomicUsize,
+        place: SpinLock<(Option<FutexKey>, Option<Arc<Fake>>)>,
+    }
+    impl Linked<WaitLink> for Arc<Fake> {
+        fn next(&self) -> Option<Self> {
+            self.place.lock().1.clone()
+        }
+        fn set_next(&self, next: Option<Self>) {
+            self.place.lock().1 = next;
+        }
     }
     impl Waiter for Arc<Fake> {
         fn wake(&self) {
@@ -185,6 +199,12 @@ mod tests {
         }
         fn is_queued(&self) -> bool {
             self.queued.load(Ordering::SeqCst)
+        }
+        fn set_key(&self, key: FutexKey) {
+            self.place.lock().0 = Some(key);
+        }
+        fn key(&self) -> FutexKey {
+            self.place.lock().0.expect("a queued thread has a key")
         }
         fn is_same(&self, other: &Self) -> bool {
             Arc::ptr_eq(self, other)
@@ -197,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_changed_word_does_not_wait() {
-        let table = FutexTable::new(4);
+        let table = FutexTable::<_, 4>::new();
         let me = Arc::new(Fake::default());
         let end = table.wait(KEY, &me, || Ok::<_, ()>(false), || panic!("no wait"));
         assert_eq!(end, Ok(WaitEnd::Changed));
@@ -210,7 +230,7 @@ mod tests {
 
     #[test]
     fn wakes_are_counted_and_go_to_their_key_only() {
-        let table = FutexTable::new(1);
+        let table = FutexTable::<_, 1>::new();
         let me = Arc::new(Fake::default());
         let other = FutexKey {
             address: 0x6000,
@@ -234,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_wake_at_the_deadline_counts_as_woken() {
-        let table = FutexTable::new(1);
+        let table = FutexTable::<_, 1>::new();
         let me = Arc::new(Fake::default());
         let late = || {
             assert_eq!(table.wake(KEY, 1), 1);

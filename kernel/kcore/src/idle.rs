@@ -3,7 +3,8 @@
 //! # Protocol
 //! CPU without work: [`announce`](IdleSet::announce) itself; look at every queue once more; halt.
 //! After the halt, or if there was work: [`withdraw`](IdleSet::withdraw).
-//! Poster: push the work; [`take_one`](IdleSet::take_one); interrupt the CPU it names.
+//! Poster: push the work; if there is [any](IdleSet::any_after_post) idle CPU,
+//! [`take_one`](IdleSet::take_one); interrupt the CPU it names.
 //!
 //! # Why nothing is lost
 //! The CPU writes its bit and then reads the queues; the poster writes a queue and then reads the
@@ -41,7 +42,7 @@ impl IdleSet {
     /// Enters `cpu`; the caller must look for work once more before it halts.
     pub fn announce(&self, cpu: u32) {
         // ORDERING: Relaxed: the fence orders it before the caller's look at the queues; pairs with
-        // the fence in `take_one`.
+        // the fence in `any_after_post`.
         self.bits.fetch_or(1 << cpu, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
@@ -52,23 +53,30 @@ impl IdleSet {
         self.bits.fetch_and(!(1 << cpu), Ordering::Relaxed);
     }
 
-    /// Takes an idle CPU out of the set; the caller, who has pushed work, must interrupt it.
-    #[inline]
+    /// Whether some CPU is idle, for a caller that has pushed work and calls
+    /// [`take_one`](Self::take_one) if so.
+    #[inline(always)]
+    #[must_use]
+    pub fn any_after_post(&self) -> bool {
+        fence(Ordering::SeqCst);
+        // ORDERING: Relaxed: after the fence, see `announce`.
+        self.bits.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes an idle CPU out of the set; the caller must interrupt it.
     #[must_use]
     pub fn take_one(&self) -> Option<u32> {
-        fence(Ordering::SeqCst);
-        loop {
-            // ORDERING: Relaxed: after the fence, see `announce`.
-            let bits = self.bits.load(Ordering::Relaxed);
-            if bits == 0 {
-                return None;
-            }
+        // ORDERING: Relaxed: after the fence of `any_after_post`.
+        let mut bits = self.bits.load(Ordering::Relaxed);
+        while bits != 0 {
             let cpu = bits.trailing_zeros();
             // ORDERING: Relaxed: decides only who sends the one interrupt.
-            if self.bits.fetch_and(!(1 << cpu), Ordering::Relaxed) & 1 << cpu != 0 {
+            bits = self.bits.fetch_and(!(1 << cpu), Ordering::Relaxed);
+            if bits & 1 << cpu != 0 {
                 return Some(cpu);
             }
         }
+        None
     }
 }
 
@@ -88,9 +96,11 @@ mod tests {
         idle.announce(3);
         idle.announce(5);
         idle.announce(5);
+        assert!(idle.any_after_post());
         assert_eq!(idle.take_one(), Some(3));
         assert_eq!(idle.take_one(), Some(5));
         assert_eq!(idle.take_one(), None);
+        assert!(!idle.any_after_post());
         idle.announce(63);
         idle.withdraw(63);
         assert_eq!(idle.take_one(), None);

@@ -221,15 +221,32 @@ impl<W: Waiter> Default for JoinCell<W> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::tid::TidAllocator;
+    use crate::{
+        futex::FutexKey,
+        list::{Linked, WaitLink},
+        tid::TidAllocator,
+    };
 
     #[derive(Clone)]
     struct Nobody;
+    impl Linked<WaitLink> for Nobody {
+        fn next(&self) -> Option<Self> {
+            None
+        }
+        fn set_next(&self, _: Option<Self>) {}
+    }
     impl Waiter for Nobody {
         fn wake(&self) {}
         fn set_queued(&self, _: bool) {}
         fn is_queued(&self) -> bool {
             false
+        }
+        fn set_key(&self, _: FutexKey) {}
+        fn key(&self) -> FutexKey {
+            FutexKey {
+                space: 0,
+                address: 0,
+            }
         }
         fn is_same(&self, _: &Self) -> bool {
             true

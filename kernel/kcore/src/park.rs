@@ -24,7 +24,11 @@
 //! A token may be stale (a wake-up for a wait that ended otherwise). So each wait is a loop that
 //! asks again whether it is over; see [`Waiter::is_queued`].
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::{
+    futex::FutexKey,
+    list::{Linked, WaitLink},
+    sync::{AtomicU32, Ordering},
+};
 
 const RUNNING: u32 = 0;
 const NOTIFIED: u32 = 1;
@@ -49,6 +53,10 @@ impl ParkCell {
     #[inline]
     #[must_use]
     pub fn take_token(&self) -> bool {
+        // ORDERING: Relaxed: a quick look; if a token comes after it, `finish_park` finds it.
+        if self.state.load(Ordering::Relaxed) != NOTIFIED {
+            return false;
+        }
         // ORDERING: Acquire pairs with `notify`: what the waker wrote is seen by the thread.
         self.state
             .compare_exchange(NOTIFIED, RUNNING, Ordering::Acquire, Ordering::Relaxed)
@@ -122,13 +130,17 @@ impl Default for ParkCell {
 }
 
 /// A thread as the waiting protocols see it.
-pub trait Waiter: Clone {
+pub trait Waiter: Linked<WaitLink> {
     /// Makes the thread go on, or leaves it a token if it has not stopped yet.
     fn wake(&self);
     /// Records that the thread stands in a queue, or no longer; under the lock of that queue.
     fn set_queued(&self, queued: bool);
     /// Whether the thread still stands in the queue it entered.
     fn is_queued(&self) -> bool;
+    /// Records which word the thread waits on; under the lock of that word's queue.
+    fn set_key(&self, key: FutexKey);
+    /// The word the thread waits on, or waited on last; under the lock of that word's queue.
+    fn key(&self) -> FutexKey;
     /// Whether both handles name the same thread.
     fn is_same(&self, other: &Self) -> bool;
 }

@@ -4,24 +4,24 @@
 //! [`push_to_queue`](RoundRobin::push_to_queue), [`timer_tick`](RoundRobin::timer_tick). Another CPU
 //! steals through [`steal`](RoundRobin::steal).
 
-use alloc::collections::VecDeque;
+use crate::list::{Linked, List, RunLink};
 
 /// Round robin: first come, first served, for one quantum at a time.
 #[derive(Debug)]
 pub struct RoundRobin<T> {
-    ready: VecDeque<T>,
+    ready: List<T, RunLink>,
     /// Ticks that a thread may run while others wait.
     quantum_ticks: u32,
     /// Ticks left to the thread that runs now.
     left_ticks: u32,
 }
 
-impl<T> RoundRobin<T> {
-    /// An empty queue with room for `capacity` threads; pushing more than that allocates.
+impl<T: Linked<RunLink>> RoundRobin<T> {
+    /// An empty queue.
     #[must_use]
-    pub fn new(quantum_ticks: u32, capacity: usize) -> Self {
+    pub const fn new(quantum_ticks: u32) -> Self {
         Self {
-            ready: VecDeque::with_capacity(capacity),
+            ready: List::new(),
             quantum_ticks,
             left_ticks: quantum_ticks,
         }
@@ -59,13 +59,6 @@ impl<T> RoundRobin<T> {
         self.ready.pop_front()
     }
 
-    /// How many threads are ready.
-    #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ready.len()
-    }
-
     /// Whether no thread is ready.
     #[inline]
     #[must_use]
@@ -76,27 +69,46 @@ impl<T> RoundRobin<T> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::rc::Rc;
+    use core::cell::RefCell;
+
     use super::*;
+
+    struct Thread(char, RefCell<Option<Rc<Thread>>>);
+
+    impl Linked<RunLink> for Rc<Thread> {
+        fn next(&self) -> Option<Self> {
+            self.1.borrow().clone()
+        }
+        fn set_next(&self, next: Option<Self>) {
+            *self.1.borrow_mut() = next;
+        }
+    }
+
+    fn name(thread: Option<Rc<Thread>>) -> Option<char> {
+        thread.map(|thread| thread.0)
+    }
 
     #[test]
     fn serves_in_order_and_refills_the_quantum() {
-        let mut queue = RoundRobin::new(5, 4);
-        queue.push_to_queue('a');
-        queue.push_to_queue('b');
-        queue.push_to_queue('c');
-        assert_eq!(queue.next_to_run(), Some('a'));
+        let mut queue = RoundRobin::new(5);
+        for name in ['a', 'b', 'c'] {
+            queue.push_to_queue(Rc::new(Thread(name, RefCell::new(None))));
+        }
+        assert_eq!(name(queue.next_to_run()), Some('a'));
         let preempted = (1..=10).filter(|_| queue.timer_tick()).count();
         assert_eq!(preempted, 2, "once every five ticks");
-        assert_eq!(queue.steal(), Some('b'));
-        assert_eq!(queue.next_to_run(), Some('c'));
-        assert_eq!(queue.next_to_run(), None);
+        assert_eq!(name(queue.steal()), Some('b'));
+        assert!(!queue.is_empty());
+        assert_eq!(name(queue.next_to_run()), Some('c'));
+        assert_eq!(name(queue.next_to_run()), None);
         assert!(queue.is_empty());
     }
 
     #[test]
     fn a_lone_thread_is_not_preempted() {
-        let mut queue = RoundRobin::<u8>::new(2, 0);
+        let mut queue = RoundRobin::<Rc<Thread>>::new(2);
         assert!((0..100).all(|_| !queue.timer_tick()));
-        assert_eq!(queue.len(), 0);
+        assert!(queue.is_empty());
     }
 }

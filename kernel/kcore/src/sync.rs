@@ -74,3 +74,10 @@ impl<T> SpinLock<T> {
         self.inner.try_lock().ok()
     }
 }
+
+#[cfg(not(loom))]
+impl<T: Default> Default for SpinLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}

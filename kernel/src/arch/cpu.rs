@@ -8,7 +8,7 @@
 use alloc::{boxed::Box, sync::Arc};
 use core::{
     arch::asm,
-    cell::{Cell, RefCell, UnsafeCell},
+    cell::{Cell, UnsafeCell},
     mem::offset_of,
     sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
@@ -16,10 +16,7 @@ use core::{
 use x86_64::registers::model_specific::Msr;
 
 use crate::{
-    arch::{
-        fpu,
-        tables::{STAR, Segments, TaskState},
-    },
+    arch::tables::{STAR, Segments, TaskState},
     mm::address_space::AddressSpace,
     proc::thread::Thread,
     sched::queue::CpuQueue,
@@ -50,9 +47,11 @@ pub(crate) struct Cpu {
     idle: &'static Thread,
     segments: UnsafeCell<Segments>,
     /// The address space that is loaded, kept alive by this; the kernel's own if none.
-    pub(crate) space: RefCell<Option<Arc<AddressSpace>>>,
+    pub(crate) space: Cell<Option<Arc<AddressSpace>>>,
+    /// Which one that is, for a quick look.
+    pub(crate) space_at: Cell<*const AddressSpace>,
     /// The thread that has just been left, and what becomes of it; see [`crate::sched`].
-    pub(crate) left: Cell<Option<(&'static Thread, crate::sched::Leave)>>,
+    pub(crate) left: Cell<(&'static Thread, crate::sched::Leave)>,
     /// Ready threads and sleeping threads that belong here. Shared.
     pub(crate) queue: CpuQueue,
     /// How often this CPU was asked to forget translations, and how often it has. Shared.
@@ -67,7 +66,7 @@ unsafe impl Sync for Cpu {}
 /// Where the entry code finds things, from the `gs` base.
 pub(crate) const USER_RSP_OFFSET: usize = offset_of!(Cpu, user_rsp);
 pub(crate) const RSP0_OFFSET: usize = offset_of!(Cpu, task) + offset_of!(TaskState, rsp0);
-const CURRENT_OFFSET: usize = offset_of!(Cpu, current);
+pub(crate) const CURRENT_OFFSET: usize = offset_of!(Cpu, current);
 
 static CPUS: [AtomicPtr<Cpu>; MAX_CPUS] =
     [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
@@ -91,8 +90,9 @@ pub(crate) fn prepare(number: u32, apic_id: u8) -> u64 {
         apic_id,
         idle,
         segments: UnsafeCell::new(Segments::new()),
-        space: RefCell::new(None),
-        left: Cell::new(None),
+        space: Cell::new(None),
+        space_at: Cell::new(core::ptr::null()),
+        left: Cell::new((idle, crate::sched::Leave::Idle)),
         queue: CpuQueue::new(),
         flush_asked: AtomicU64::new(0),
         flush_done: AtomicU64::new(0),
@@ -192,6 +192,6 @@ impl Cpu {
     pub(crate) fn set_current(&self, thread: &'static Thread) {
         self.current.set(thread);
         // SAFETY: the task state is this CPU's own, and only this line writes it after the set-up.
-        unsafe { (*self.task.get()).rsp0 = thread.stack_end() - fpu::AREA_LEN };
+        unsafe { (*self.task.get()).rsp0 = thread.entry_stack() };
     }
 }

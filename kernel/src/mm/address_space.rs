@@ -104,7 +104,7 @@ impl AddressSpace {
             range
         };
         if !frames.is_empty() {
-            // Pairs with the fence in `activate`.
+            // Pairs with the fence in `load`.
             fence(Ordering::SeqCst);
             // ORDERING: Relaxed: after the fence.
             shootdown::flush(self.loaded.load(Ordering::Relaxed));
@@ -186,29 +186,21 @@ impl Drop for AddressSpace {
     }
 }
 
-/// Loads an address space on the calling CPU, if another is loaded.
-#[inline]
-pub(crate) fn activate(space: &Arc<AddressSpace>) {
+/// Loads an address space on the calling CPU, on which another is loaded.
+#[cold]
+pub(crate) fn load(space: &Arc<AddressSpace>) {
     let cpu = cpu::this();
-    let mut loaded = cpu.space.borrow_mut();
-    if loaded
-        .as_ref()
-        .is_some_and(|loaded| Arc::ptr_eq(loaded, space))
-    {
-        return;
-    }
     let bit = 1 << cpu.number();
     // ORDERING: Relaxed: the fence orders it before the processor reads the tables; pairs with `unmap`.
     space.loaded.fetch_or(bit, Ordering::Relaxed);
     fence(Ordering::SeqCst);
     let root = space.memory.lock().table.root();
-    let old = loaded.replace(Arc::clone(space));
-    // SAFETY: the tables have the kernel's half, and the CPU owns a share of them while they are loaded.
+    // SAFETY: the tables have the kernel's half, and the CPU owns a share of them while they are loaded:
+    // the old share is given up only after this.
     unsafe { kernel_space::load_root(root) };
-    if let Some(old) = &old {
+    cpu.space_at.set(Arc::as_ptr(space));
+    if let Some(old) = cpu.space.replace(Some(Arc::clone(space))) {
         // ORDERING: Release: after the other tables were loaded.
         old.loaded.fetch_and(!bit, Ordering::Release);
     }
-    drop(loaded);
-    drop(old);
 }

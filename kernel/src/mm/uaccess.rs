@@ -44,6 +44,13 @@ global_asm!(
     "mov eax, [rdi]",
     "clac",
     "ret",
+    // user_peek: the same, but no page is made
+    "user_peek:",
+    "stac",
+    "user_peek_word:",
+    "mov eax, [rdi]",
+    "clac",
+    "ret",
     "user_load_failed:",
     "movabs rax, 0x100000000",
     "clac",
@@ -86,6 +93,7 @@ global_asm!(
 unsafe extern "C" {
     fn user_copy(to: u64, from: u64, len: u64) -> u64;
     fn user_load(from: u64) -> u64;
+    fn user_peek(from: u64) -> u64;
     fn user_store(to: u64, value: u64) -> u64;
     fn user_text(to: u64, from: u64, len: u64) -> u64;
 
@@ -94,6 +102,7 @@ unsafe extern "C" {
     static user_copy_words_failed: u8;
     static user_copy_bytes_failed: u8;
     static user_load_word: u8;
+    static user_peek_word: u8;
     static user_load_failed: u8;
     static user_store_word: u8;
     static user_store_failed: u8;
@@ -101,9 +110,18 @@ unsafe extern "C" {
     static user_text_failed: u8;
 }
 
-/// Where to go on after a page fault at `rip`, if that is one of the touching instructions.
-pub(crate) fn recovery(rip: u64) -> Option<u64> {
-    [
+/// How to go on after a page fault in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// Make the page; if that fails, go on at this address.
+    MakePage(u64),
+    /// Go on at this address.
+    Skip(u64),
+}
+
+/// How to go on after a page fault at `rip`, if that is one of the touching instructions.
+pub(crate) fn recovery(rip: u64) -> Option<Recovery> {
+    let make_page = [
         (
             &raw const user_copy_words,
             &raw const user_copy_words_failed,
@@ -115,9 +133,14 @@ pub(crate) fn recovery(rip: u64) -> Option<u64> {
         (&raw const user_load_word, &raw const user_load_failed),
         (&raw const user_store_word, &raw const user_store_failed),
         (&raw const user_text_byte, &raw const user_text_failed),
-    ]
-    .into_iter()
-    .find_map(|(touching, failed)| (touching as u64 == rip).then_some(failed as u64))
+    ];
+    if rip == (&raw const user_peek_word) as u64 {
+        return Some(Recovery::Skip((&raw const user_load_failed) as u64));
+    }
+    let touching = make_page
+        .into_iter()
+        .find(|(touching, _)| *touching as u64 == rip);
+    touching.map(|(_, failed)| Recovery::MakePage(failed as u64))
 }
 
 fn check(address: u64, len: u64) -> Result<UserRange, Errno> {
@@ -154,20 +177,62 @@ pub(crate) fn copy_in(from: u64, bytes: &mut [u8]) -> Result<(), Errno> {
     }
 }
 
-/// Reads one aligned word that other threads may change.
-///
-/// # Errors
-/// `EINVAL` if it is not aligned, `EFAULT` if it cannot be read.
-#[inline]
-pub(crate) fn load_u32(from: u64) -> Result<u32, Errno> {
-    if !from.is_multiple_of(4) {
-        return Err(Errno::EINVAL);
+/// An aligned 32-bit word in user memory that other threads may change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UserWord(u64);
+
+impl UserWord {
+    /// The word at an address.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is not aligned, `EFAULT` if it is not in user memory.
+    #[inline]
+    pub(crate) fn new(address: u64) -> Result<Self, Errno> {
+        if !address.is_multiple_of(4) {
+            return Err(Errno::EINVAL);
+        }
+        check(address, 4)?;
+        Ok(Self(address))
     }
-    let range = check(from, 4)?;
-    // SAFETY: one load from user memory.
-    let word = unsafe { user_load(range.start()) };
-    u32::try_from(word).map_err(|_| Errno::EFAULT)
+
+    /// Where it is.
+    #[inline]
+    pub(crate) fn address(self) -> u64 {
+        self.0
+    }
+
+    /// Reads it; makes its page if need be.
+    ///
+    /// # Errors
+    /// `EFAULT` if it cannot be read.
+    pub(crate) fn load(self) -> Result<u32, Errno> {
+        // SAFETY: one load from user memory.
+        let word = unsafe { user_load(self.0) };
+        u32::try_from(word).map_err(|_| Errno::EFAULT)
+    }
+
+    /// Whether it has this value, if its page is there; never makes one, so a lock may be held.
+    ///
+    /// # Errors
+    /// [`NotThere`] if the page is not there.
+    #[inline]
+    pub(crate) fn has(self, value: u32) -> Result<bool, NotThere> {
+        // SAFETY: one load from user memory.
+        let word = unsafe { user_peek(self.0) };
+        if word == u64::from(value) {
+            return Ok(true);
+        }
+        if word > u64::from(u32::MAX) {
+            Err(NotThere)
+        } else {
+            Ok(false)
+        }
+    }
 }
+
+/// The page of a word has not been made yet, or there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotThere;
 
 /// Writes eight bytes.
 ///

@@ -1,5 +1,6 @@
 //! Processes and threads: what they are, how they begin and how they end.
 
+pub(crate) mod accounts;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod process;
@@ -9,5 +10,4 @@ pub(crate) mod thread;
 /// Makes the tables; before any thread.
 pub(crate) fn init() {
     table::init();
-    crate::syscall::init();
 }

@@ -18,8 +18,8 @@ use crate::{
     fs::descriptors::Descriptors,
     mm::address_space::AddressSpace,
     proc::{
+        accounts::{Accounts, ThreadStats},
         table,
-        thread::{Accounts, ThreadStats},
     },
 };
 
@@ -73,7 +73,7 @@ impl Process {
     /// What all its threads have used, ended ones included. Meanwhile they go on: a thread that ends
     /// while this is asked may be missing, and is counted the next time.
     pub(crate) fn stats(&self) -> ThreadStats {
-        let mut sum = self.ended.stats();
+        let mut sum = self.ended.stats(0);
         table::for_each(self.pid, |thread| sum += thread.stats());
         sum
     }

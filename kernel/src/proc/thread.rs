@@ -3,7 +3,8 @@
 //! # Who owns what
 //! Thread structures live for ever and are used again. A structure belongs to the pool, or to
 //! the creator that took it, or, from the moment it is made ready until it is left for the last
-//! time, to the thread itself. The fields that only the owner touches are `process`, `context`,
+//! time, to the thread itself. The fields that only the owner touches are `process`, `space_at`,
+//! `space_number`, `context`,
 //! `user_bases`, `stamp`; the accounts are written by the owner and read by all. `work`, `park`
 //! and `queued` are shared: anyone may wake any thread at any time, also one that has ended or that
 //! has become another since; each wait loop survives a wake-up it did not expect.
@@ -11,15 +12,20 @@
 use alloc::{boxed::Box, string::String, sync::Arc};
 use core::{
     cell::{Cell, UnsafeCell},
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    mem::offset_of,
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
-use kcore::{ParkCell, SpinLock, Tid, Waiter};
+use kcore::{FutexKey, Linked, ParkCell, RunLink, SpinLock, Tid, WaitLink, Waiter};
 
 use crate::{
-    arch::{clock, switch::SwitchFrame},
-    mm::{frames::OutOfFrames, stacks},
-    proc::{exit, process::Process},
+    arch::{clock, cpu, fpu},
+    mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
+    proc::{
+        accounts::{Accounts, ThreadStats},
+        exit,
+        process::Process,
+    },
     sched,
     trap::{
         entry,
@@ -35,87 +41,44 @@ pub(crate) const NAME_LEN: usize = 255;
 
 /// One thread.
 pub(crate) struct Thread {
+    accounts: Accounts,
+    work: AtomicU32,
     /// The saved kernel stack pointer while the thread does not run.
     context: UnsafeCell<u64>,
     stack_end: u64,
+    /// Where entries from ring 3 begin to use the stack: below the FXSAVE area.
+    entry_stack: u64,
     process: UnsafeCell<Option<Arc<Process>>>,
+    /// The process's address space and its number, for a quick look; null for an idle thread.
+    space_at: Cell<*const AddressSpace>,
+    space_number: Cell<u32>,
     /// The `fs` and `gs` bases of the program while the thread does not run.
     user_bases: Cell<[u64; 2]>,
-    /// The clock's counter when the account in charge was last brought up to date.
+    /// The clock's counter when the thread was last switched to.
     stamp: Cell<u64>,
-    work: AtomicU32,
     park: ParkCell,
     queued: AtomicBool,
     /// 0 while the structure is in the pool.
     tid: AtomicU32,
     pid: AtomicU32,
+    /// The next thread in the run queue, under that queue's lock.
+    next_ready: AtomicPtr<Thread>,
+    /// The next thread that waits in the same bucket, and for which word, under the bucket's lock.
+    next_waiting: AtomicPtr<Thread>,
+    wait_space: AtomicU32,
+    wait_address: AtomicU64,
     name: SpinLock<heapless::Vec<u8, NAME_LEN>>,
-    accounts: Accounts,
 }
 
-/// What a thread has used, written by the thread and read by all; or the sum over the ended threads
-/// of a process, to which each adds when it ends.
-#[derive(Debug, Default)]
-pub(super) struct Accounts {
-    voluntary: AtomicU64,
-    involuntary: AtomicU64,
-    /// In steps of the clock's counter.
-    user: AtomicU64,
-    system: AtomicU64,
-    syscalls: AtomicU64,
-}
-
-impl Accounts {
-    fn all(&self) -> [&AtomicU64; 5] {
-        [
-            &self.voluntary,
-            &self.involuntary,
-            &self.user,
-            &self.system,
-            &self.syscalls,
-        ]
-    }
-
-    pub(super) fn stats(&self) -> ThreadStats {
-        // ORDERING: Relaxed: each is a recent value by itself.
-        let [voluntary, involuntary, user, system, syscalls] =
-            self.all().map(|account| account.load(Ordering::Relaxed));
-        ThreadStats {
-            voluntary,
-            involuntary,
-            user_ns: clock::to_ns(user),
-            system_ns: clock::to_ns(system),
-            syscalls,
-        }
-    }
-}
-
-/// What `thread_stats` hands to a program.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ThreadStats {
-    pub(crate) voluntary: u64,
-    pub(crate) involuntary: u64,
-    pub(crate) user_ns: u64,
-    pub(crate) system_ns: u64,
-    pub(crate) syscalls: u64,
-}
+/// Where the system-call entry finds a thread's accounts and what it has to do.
+pub(crate) const ACCOUNTS_OFFSET: usize = offset_of!(Thread, accounts);
+pub(crate) const WORK_OFFSET: usize = offset_of!(Thread, work);
 
 // SAFETY: the cells are touched by the structure's one owner only, see the module's head; owners
 // follow one another through the locks of the pool and of the run queues.
 unsafe impl Sync for Thread {}
 // SAFETY: nothing in it belongs to a CPU.
 unsafe impl Send for Thread {}
-
-/// Adds to an account that only the caller writes.
-#[inline(always)]
-fn add(account: &AtomicU64, amount: u64) {
-    // ORDERING: Relaxed: one writer; readers want a recent value, no more.
-    account.store(
-        account.load(Ordering::Relaxed).wrapping_add(amount),
-        Ordering::Relaxed,
-    );
-}
 
 impl Thread {
     /// A structure with a stack, for the pool.
@@ -124,7 +87,10 @@ impl Thread {
         Ok(Box::leak(Box::new(Self {
             context: UnsafeCell::new(0),
             stack_end,
+            entry_stack: stack_end - fpu::AREA_LEN,
             process: UnsafeCell::new(None),
+            space_at: Cell::new(core::ptr::null()),
+            space_number: Cell::new(0),
             user_bases: Cell::new([0; 2]),
             stamp: Cell::new(0),
             work: AtomicU32::new(0),
@@ -132,6 +98,10 @@ impl Thread {
             queued: AtomicBool::new(false),
             tid: AtomicU32::new(0),
             pid: AtomicU32::new(0),
+            next_ready: AtomicPtr::default(),
+            next_waiting: AtomicPtr::default(),
+            wait_space: AtomicU32::new(0),
+            wait_address: AtomicU64::new(0),
             name: SpinLock::new(heapless::Vec::new()),
             accounts: Accounts::default(),
         })))
@@ -148,15 +118,11 @@ impl Thread {
     /// Makes the structure, fresh from the pool, a thread of `process` that starts with `frame`.
     pub(super) fn prepare(&self, tid: Tid, process: Arc<Process>, name: &[u8], frame: &TrapFrame) {
         let frame_at = self.stack_end - FRAME_TO_STACK_END;
-        let context = frame_at - size_of::<SwitchFrame>() as u64;
-        let start = SwitchFrame {
-            registers: [0; 6],
-            return_address: entry::start_address(),
-        };
+        let context = frame_at - size_of::<u64>() as u64;
         // SAFETY: the top of the thread's own stack, which is mapped and not in use.
         unsafe { (frame_at as *mut TrapFrame).write(*frame) };
         // SAFETY: as above, directly below the frame.
-        unsafe { (context as *mut SwitchFrame).write(start) };
+        unsafe { (context as *mut u64).write(entry::start_address()) };
         // SAFETY: the caller owns the structure.
         unsafe { *self.context.get() = context };
         {
@@ -170,9 +136,9 @@ impl Thread {
         self.tid.store(tid.raw(), Ordering::Relaxed);
         self.work.store(0, Ordering::Relaxed);
         self.user_bases.set([0; 2]);
-        for account in self.accounts.all() {
-            account.store(0, Ordering::Relaxed);
-        }
+        self.accounts.clear();
+        self.space_at.set(Arc::as_ptr(process.space()));
+        self.space_number.set(process.space().number());
         let pid = process.pid();
         // SAFETY: the caller owns the structure.
         unsafe { *self.process.get() = Some(process) };
@@ -187,6 +153,24 @@ impl Thread {
         self.pid.store(0, Ordering::SeqCst);
         // SAFETY: the thread has been left for the last time; the caller owns the structure.
         unsafe { (*self.process.get()).take() }
+    }
+
+    /// Where entries from ring 3 begin to use the kernel stack.
+    #[inline(always)]
+    pub(crate) fn entry_stack(&self) -> u64 {
+        self.entry_stack
+    }
+
+    /// The address space, if it is not an idle thread; only to be compared.
+    #[inline(always)]
+    pub(crate) fn space_at(&self) -> *const AddressSpace {
+        self.space_at.get()
+    }
+
+    /// The number of the address space; only for the thread itself.
+    #[inline(always)]
+    pub(crate) fn space_number(&self) -> u32 {
+        self.space_number.get()
     }
 
     /// The end of the kernel stack.
@@ -277,20 +261,10 @@ impl Thread {
         }
     }
 
-    /// The time since the last account is the program's.
+    /// What the thread has used.
     #[inline(always)]
-    pub(crate) fn account_user(&self) {
-        let now = clock::counter();
-        add(&self.accounts.user, now.wrapping_sub(self.stamp.get()));
-        self.stamp.set(now);
-    }
-
-    /// The time since the last account is the kernel's.
-    #[inline(always)]
-    pub(crate) fn account_system(&self) {
-        let now = clock::counter();
-        add(&self.accounts.system, now.wrapping_sub(self.stamp.get()));
-        self.stamp.set(now);
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// The thread begins to run; what went by was nobody's.
@@ -299,57 +273,78 @@ impl Thread {
         self.stamp.set(now);
     }
 
-    /// The thread stops to run; what went by was the kernel's.
+    /// The thread stops to run.
     #[inline]
     pub(crate) fn stop_account(&self, now: u64) {
-        add(&self.accounts.system, now.wrapping_sub(self.stamp.get()));
-    }
-
-    #[inline(always)]
-    pub(crate) fn count_syscall(&self) {
-        add(&self.accounts.syscalls, 1);
-    }
-
-    #[inline]
-    pub(crate) fn count_voluntary(&self) {
-        add(&self.accounts.voluntary, 1);
-    }
-
-    #[inline]
-    pub(crate) fn count_involuntary(&self) {
-        add(&self.accounts.involuntary, 1);
+        self.accounts.add_total(now.wrapping_sub(self.stamp.get()));
     }
 
     /// What the thread has used so far.
     pub(crate) fn stats(&self) -> ThreadStats {
-        self.accounts.stats()
+        let running = if core::ptr::eq(self, cpu::current()) {
+            clock::counter().wrapping_sub(self.stamp.get())
+        } else {
+            0
+        };
+        self.accounts.stats(running)
     }
 
     /// Moves the accounts to the sum of the process, as one of the thread's last acts.
     pub(super) fn hand_over(&self, sum: &Accounts) {
-        for (own, sum) in self.accounts.all().into_iter().zip(sum.all()) {
-            // ORDERING: Relaxed: figures only. Emptied before they are added, so that a reader may
-            // miss what is on its way but never counts it twice.
-            let amount = own.load(Ordering::Relaxed);
-            own.store(0, Ordering::Relaxed);
-            sum.fetch_add(amount, Ordering::Relaxed);
-        }
-    }
-}
-
-impl core::ops::AddAssign for ThreadStats {
-    fn add_assign(&mut self, other: Self) {
-        self.voluntary += other.voluntary;
-        self.involuntary += other.involuntary;
-        self.user_ns += other.user_ns;
-        self.system_ns += other.system_ns;
-        self.syscalls += other.syscalls;
+        let now = clock::counter();
+        self.stop_account(now);
+        self.start_account(now);
+        self.accounts.hand_over(sum);
     }
 }
 
 /// A thread as the waiting protocols see it.
 #[derive(Clone, Copy)]
 pub(crate) struct ThreadRef(pub(crate) &'static Thread);
+
+impl ThreadRef {
+    /// Follows a link.
+    #[inline]
+    fn follow(link: &AtomicPtr<Thread>) -> Option<Self> {
+        // ORDERING: Relaxed: under the list's lock.
+        let next = link.load(Ordering::Relaxed);
+        // SAFETY: null, or a structure that lives for ever.
+        unsafe { next.as_ref() }.map(Self)
+    }
+
+    #[inline]
+    fn set_link(link: &AtomicPtr<Thread>, next: Option<Self>) {
+        let next = next.map_or(core::ptr::null_mut(), |next| {
+            core::ptr::from_ref(next.0).cast_mut()
+        });
+        // ORDERING: Relaxed: under the list's lock.
+        link.store(next, Ordering::Relaxed);
+    }
+}
+
+impl Linked<RunLink> for ThreadRef {
+    #[inline]
+    fn next(&self) -> Option<Self> {
+        Self::follow(&self.0.next_ready)
+    }
+
+    #[inline]
+    fn set_next(&self, next: Option<Self>) {
+        Self::set_link(&self.0.next_ready, next);
+    }
+}
+
+impl Linked<WaitLink> for ThreadRef {
+    #[inline]
+    fn next(&self) -> Option<Self> {
+        Self::follow(&self.0.next_waiting)
+    }
+
+    #[inline]
+    fn set_next(&self, next: Option<Self>) {
+        Self::set_link(&self.0.next_waiting, next);
+    }
+}
 
 impl Waiter for ThreadRef {
     #[inline]
@@ -369,6 +364,22 @@ impl Waiter for ThreadRef {
     fn is_queued(&self) -> bool {
         // ORDERING: Acquire pairs with `set_queued`.
         self.0.queued.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn set_key(&self, key: FutexKey) {
+        // ORDERING: Relaxed: under the bucket's lock.
+        self.0.wait_space.store(key.space, Ordering::Relaxed);
+        self.0.wait_address.store(key.address, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn key(&self) -> FutexKey {
+        // ORDERING: Relaxed: under the bucket's lock.
+        FutexKey {
+            space: self.0.wait_space.load(Ordering::Relaxed),
+            address: self.0.wait_address.load(Ordering::Relaxed),
+        }
     }
 
     #[inline]

@@ -16,8 +16,16 @@ use crate::{
 static IDLE: IdleSet = IdleSet::new();
 
 /// Wakes one idle CPU, if there is one, because there is work.
-#[inline]
+#[inline(always)]
 pub(super) fn wake_one() {
+    if IDLE.any_after_post() {
+        wake_one_of_some();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_one_of_some() {
     if let Some(number) = IDLE.take_one() {
         lapic::send(cpu::get(number).apic_id(), VECTOR_RESCHEDULE);
     }
@@ -29,7 +37,7 @@ pub(crate) extern "C" fn enter() -> ! {
     let cpu = cpu::this();
     loop {
         while let Some(next) = find_work() {
-            switch_to(next, Leave::Idle);
+            switch_to(cpu, cpu.idle(), next, Leave::Idle);
         }
         IDLE.announce(cpu.number());
         if !cpu::all().any(|other| other.queue.has_ready()) {

@@ -22,7 +22,11 @@ pub(crate) mod wait;
 use core::arch::asm;
 
 use crate::{
-    arch::{clock, cpu, switch},
+    arch::{
+        clock,
+        cpu::{self, Cpu},
+        switch,
+    },
     mm::address_space,
     proc::{table, thread::Thread},
 };
@@ -56,8 +60,9 @@ pub(crate) fn make_ready(thread: &'static Thread) {
 pub(crate) fn yield_now() {
     let cpu = cpu::this();
     if let Some(next) = cpu.queue.next_to_run() {
-        cpu::current().count_voluntary();
-        switch_to(next, Leave::Ready);
+        let thread = cpu::current();
+        thread.accounts().count_voluntary();
+        switch_to(cpu, thread, next, Leave::Ready);
     }
 }
 
@@ -65,8 +70,9 @@ pub(crate) fn yield_now() {
 pub(crate) fn preempt() {
     let cpu = cpu::this();
     if let Some(next) = cpu.queue.next_to_run() {
-        cpu::current().count_involuntary();
-        switch_to(next, Leave::Ready);
+        let thread = cpu::current();
+        thread.accounts().count_involuntary();
+        switch_to(cpu, thread, next, Leave::Ready);
     }
 }
 
@@ -79,66 +85,70 @@ pub(crate) fn tick() -> bool {
 }
 
 /// Stops the calling thread until its next token.
-#[inline]
-fn park() {
-    let thread = cpu::current();
+#[inline(always)]
+fn park(thread: &'static Thread) {
     if thread.park().take_token() {
         return;
     }
-    thread.count_voluntary();
-    switch_away(Leave::Parked);
+    thread.accounts().count_voluntary();
+    switch_away(thread, Leave::Parked);
 }
 
 /// Leaves the calling thread, which has ended.
 pub(crate) fn leave_for_ever() -> ! {
-    switch_away(Leave::Ended);
+    switch_away(cpu::current(), Leave::Ended);
     unreachable!("an ended thread was resumed")
 }
 
-#[inline]
-fn switch_away(leave: Leave) {
+#[inline(always)]
+fn switch_away(thread: &'static Thread, leave: Leave) {
     let cpu = cpu::this();
     let next = cpu.queue.next_to_run().unwrap_or_else(|| cpu.idle());
-    switch_to(next, leave);
+    switch_to(cpu, thread, next, leave);
 }
 
-/// Switches to `next`; comes back when the calling thread is resumed, maybe on another CPU.
-fn switch_to(next: &'static Thread, leave: Leave) {
-    let cpu = cpu::this();
-    let old = cpu::current();
+/// Switches from the calling thread, `old`, to `next`; comes back when `old` is resumed, maybe on
+/// another CPU.
+#[inline(always)]
+fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leave) {
     let now = clock::counter();
     old.stop_account(now);
     next.start_account(now);
-    if let Some(process) = next.try_process() {
-        address_space::activate(process.space());
+    if next.space_at() != cpu.space_at.get() {
+        // An idle thread keeps what is loaded.
+        if let Some(process) = next.try_process() {
+            address_space::load(process.space());
+        }
     }
     old.set_user_bases(swap_user_bases(next.user_bases()));
-    cpu.left.set(Some((old, leave)));
+    cpu.left.set((old, leave));
     cpu.set_current(next);
     // SAFETY: `next` was in the run queue (or is the idle thread, which runs here only): its stack
     // pointer is stored, and nobody else resumes it. Its `context` is ours from now on to read.
     let context = unsafe { next.context().read() };
     // SAFETY: as above; the old thread's `context` is its own, and this is the old thread.
-    unsafe { switch::switch_context(old.context(), context) };
+    unsafe { switch::switch_stack(old.context(), context) };
     settle();
 }
 
 /// Finishes the switch on the new stack.
-#[inline]
+#[inline(always)]
 fn settle() {
     let cpu = cpu::this();
-    let Some((old, leave)) = cpu.left.take() else {
-        return;
-    };
+    let (old, leave) = cpu.left.get();
+    if leave != Leave::Parked {
+        settle_unparked(cpu, old, leave);
+    } else if old.park().finish_park() {
+        cpu.queue.push(old);
+    }
+}
+
+#[inline(never)]
+fn settle_unparked(cpu: &Cpu, old: &'static Thread, leave: Leave) {
     match leave {
         Leave::Ready => cpu.queue.push(old),
-        Leave::Parked => {
-            if old.park().finish_park() {
-                cpu.queue.push(old);
-            }
-        }
         Leave::Ended => table::recycle(old),
-        Leave::Idle => {}
+        Leave::Idle | Leave::Parked => {}
     }
 }
 
@@ -147,7 +157,7 @@ pub(crate) extern "C" fn first_return() {
     settle();
     let thread = cpu::current();
     thread.leave_if_asked();
-    thread.account_system();
+    thread.accounts().enter_user();
 }
 
 /// Sets the program's `fs` and `gs` bases and returns the old ones.

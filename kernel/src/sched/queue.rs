@@ -7,7 +7,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use kcore::{RoundRobin, SpinLock, Tid, TimerQueue, Waiter};
+use kcore::{RoundRobin, SpinLock, TimerQueue, Waiter};
 
 use crate::proc::thread::{Thread, ThreadRef};
 
@@ -16,16 +16,16 @@ const QUANTUM_TICKS: u32 = 5;
 
 /// See the module.
 pub(crate) struct CpuQueue {
-    run: SpinLock<RoundRobin<&'static Thread>>,
+    run: SpinLock<RoundRobin<ThreadRef>>,
     ready: AtomicUsize,
     timers: SpinLock<TimerQueue<&'static Thread>>,
 }
 
 impl CpuQueue {
-    /// Empty queues with room for every thread there can be.
+    /// Empty queues.
     pub(crate) fn new() -> Self {
         Self {
-            run: SpinLock::new(RoundRobin::new(QUANTUM_TICKS, Tid::MAX_SLOTS)),
+            run: SpinLock::new(RoundRobin::new(QUANTUM_TICKS)),
             ready: AtomicUsize::new(0),
             timers: SpinLock::new(TimerQueue::new()),
         }
@@ -35,10 +35,8 @@ impl CpuQueue {
     #[inline]
     pub(super) fn push(&self, thread: &'static Thread) {
         let mut run = self.run.lock();
-        run.push_to_queue(thread);
-        // ORDERING: Relaxed: a hint; an idle CPU reads it after the fence of `IdleSet::announce`, a
-        // poster's push comes before the fence of `IdleSet::take_one`.
-        self.ready.store(run.len(), Ordering::Relaxed);
+        run.push_to_queue(ThreadRef(thread));
+        self.count(1);
     }
 
     /// Takes the thread that runs next here.
@@ -48,10 +46,9 @@ impl CpuQueue {
             return None;
         }
         let mut run = self.run.lock();
-        let next = run.next_to_run();
-        // ORDERING: Relaxed: as in `push`.
-        self.ready.store(run.len(), Ordering::Relaxed);
-        next
+        let next = run.next_to_run()?;
+        self.count(-1);
+        Some(next.0)
     }
 
     /// Takes a thread for another CPU.
@@ -60,10 +57,20 @@ impl CpuQueue {
             return None;
         }
         let mut run = self.run.lock();
-        let stolen = run.steal();
-        // ORDERING: Relaxed: as in `push`.
-        self.ready.store(run.len(), Ordering::Relaxed);
-        stolen
+        let stolen = run.steal()?;
+        self.count(-1);
+        Some(stolen.0)
+    }
+
+    /// Counts the queue's length, under its lock.
+    #[inline]
+    fn count(&self, change: isize) {
+        // ORDERING: Relaxed: changed under the lock; read as a hint: an idle CPU reads it after the
+        // fence of `IdleSet::announce`, a poster's push comes before the fence of
+        // `IdleSet::any_after_post`.
+        let ready = self.ready.load(Ordering::Relaxed);
+        self.ready
+            .store(ready.wrapping_add_signed(change), Ordering::Relaxed);
     }
 
     /// Whether a thread is ready here.

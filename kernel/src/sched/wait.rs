@@ -4,6 +4,7 @@ use kcore::Pause;
 
 use crate::{
     arch::{clock, cpu},
+    proc::thread::Thread,
     sched::park,
 };
 
@@ -13,26 +14,32 @@ pub(crate) const FOREVER: u64 = u64::MAX;
 /// Stops the calling thread until its next token, its deadline, or the end of its process.
 ///
 /// A token may be stale: the caller looks whether its wait is over, and comes back if not.
-#[inline]
-pub(crate) fn pause_until(deadline_ns: u64) -> Pause {
-    let thread = cpu::current();
+#[inline(always)]
+pub(crate) fn pause_until(thread: &'static Thread, deadline_ns: u64) -> Pause {
     if thread.must_leave() {
         return Pause::Interrupted;
     }
     if deadline_ns == FOREVER {
-        park();
-    } else {
-        if clock::now_ns() >= deadline_ns {
-            return Pause::TimedOut;
-        }
-        // The timer stays on this CPU, wherever the thread wakes up.
-        let cpu = cpu::this();
-        cpu.queue.add_timer(deadline_ns, thread);
-        park();
-        cpu.queue.cancel_timer(deadline_ns, thread);
+        park(thread);
+    } else if !park_until(thread, deadline_ns) {
+        return Pause::TimedOut;
     }
     if thread.must_leave() {
         return Pause::Interrupted;
     }
     Pause::Again
+}
+
+/// Stops the thread until its next token or the deadline; false if that has passed already.
+#[inline(never)]
+fn park_until(thread: &'static Thread, deadline_ns: u64) -> bool {
+    if clock::now_ns() >= deadline_ns {
+        return false;
+    }
+    // The timer stays on this CPU, wherever the thread wakes up.
+    let cpu = cpu::this();
+    cpu.queue.add_timer(deadline_ns, thread);
+    park(thread);
+    cpu.queue.cancel_timer(deadline_ns, thread);
+    true
 }

@@ -2,15 +2,27 @@
 //!
 //! # Protocol
 //! The same frame as after an interrupt, so that whoever looks at a stopped program finds its
-//! registers in one place. The vector registers are stored as well: programs built elsewhere keep
-//! values in them across a system call, and no value of the kernel gets out. On the way back the
-//! callee-saved registers need no load: Rust has preserved them.
+//! registers in one place; but `rbp` and `r12` to `r15` are not stored, because Rust preserves them
+//! and nobody reads them there. The vector registers are stored as well: programs built elsewhere keep
+//! values in them across a system call, and no value of the kernel gets out.
+//!
+//! Between entry and exit: account the program's time, count the call, look the function up in
+//! [`CALLS`](super::CALLS) and call it as C with the arguments where they are; store the result; end
+//! the thread if its process ends; account the kernel's time. `rbx` holds the thread meanwhile. On the
+//! way back the callee-saved registers but `rbx` need no load: Rust has preserved them.
 
-use core::arch::global_asm;
+use core::{arch::global_asm, mem::offset_of};
 
-use crate::arch::{
-    cpu::{RSP0_OFFSET, USER_RSP_OFFSET},
-    tables::{USER_CODE, USER_DATA},
+use crate::{
+    arch::{
+        cpu::{CURRENT_OFFSET, RSP0_OFFSET, USER_RSP_OFFSET},
+        tables::{USER_CODE, USER_DATA},
+    },
+    proc::{
+        accounts::{SYSCALLS_OFFSET, USER_OFFSET},
+        thread::{ACCOUNTS_OFFSET, WORK_OFFSET},
+    },
+    trap::frame::TrapFrame,
 };
 
 global_asm!(
@@ -26,44 +38,74 @@ global_asm!(
     "push r11",
     "push {user_code}",
     "push rcx",
-    "sub rsp, 16",
+    "sub rsp, 32",
     "push rax",
-    "push rcx",
     "push rdx",
     "push rsi",
     "push rdi",
     "push r8",
     "push r9",
     "push r10",
-    "push r11",
     "push rbx",
-    "push rbp",
-    "push r12",
-    "push r13",
-    "push r14",
-    "push r15",
+    "sub rsp, 40",
     "fxsave64 [rsp + 176]",
-    "mov rdi, rsp",
-    "call {dispatch}",
+    "mov r11, rax",
+    "mov rbx, gs:[{current}]",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "add [rbx + {user_time}], rax",
+    "inc qword ptr [rbx + {syscalls}]",
+    "mov rdx, [rsp + {frame_rdx}]",
+    "mov rcx, r10",
+    "cmp r11, {count}",
+    "jae 4f",
+    "lea rax, [rip + {calls}]",
+    "call [rax + r11 * 8]",
+    "2:",
+    "mov [rsp + {frame_rax}], rax",
+    "cmp dword ptr [rbx + {work}], 0",
+    "jne 5f",
+    "3:",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "sub [rbx + {user_time}], rax",
     "fxrstor64 [rsp + 176]",
-    "add rsp, 56",
+    "add rsp, 40",
+    "pop rbx",
     "pop r10",
     "pop r9",
     "pop r8",
     "pop rdi",
     "pop rsi",
     "pop rdx",
-    "mov rax, [rsp + 8]",
+    "pop rax",
     "mov rcx, [rsp + 32]",
     "mov r11, [rsp + 48]",
     "mov rsp, [rsp + 56]",
     "swapgs",
     "sysretq",
+    "4:",
+    "call {unknown}",
+    "jmp 2b",
+    "5:",
+    "call {leave}",
+    "jmp 3b",
     user_rsp = const USER_RSP_OFFSET,
     rsp0 = const RSP0_OFFSET,
+    current = const CURRENT_OFFSET,
     user_data = const USER_DATA,
     user_code = const USER_CODE,
-    dispatch = sym super::dispatch,
+    user_time = const ACCOUNTS_OFFSET + USER_OFFSET,
+    syscalls = const ACCOUNTS_OFFSET + SYSCALLS_OFFSET,
+    work = const WORK_OFFSET,
+    frame_rdx = const offset_of!(TrapFrame, rdx),
+    frame_rax = const offset_of!(TrapFrame, rax),
+    count = const super::COUNT,
+    calls = sym super::CALLS,
+    unknown = sym super::unknown,
+    leave = sym super::leave_if_asked,
 );
 
 unsafe extern "C" {

@@ -5,64 +5,56 @@ use kcore::{FutexKey, FutexTable, WaitEnd};
 use super::Result;
 use crate::{
     arch::{clock, cpu},
-    mm::uaccess,
-    proc::thread::ThreadRef,
+    mm::uaccess::{NotThere, UserWord},
+    proc::thread::{Thread, ThreadRef},
     sched::wait,
     syscall::errno::Errno,
 };
 
 const BUCKETS: usize = 256;
 
-static TABLE: spin::Once<FutexTable<ThreadRef>> = spin::Once::new();
-
-/// Makes the table.
-pub(crate) fn init() {
-    TABLE.call_once(|| FutexTable::new(BUCKETS));
-}
+static TABLE: FutexTable<ThreadRef, BUCKETS> = FutexTable::new();
 
 #[inline]
-fn table() -> &'static FutexTable<ThreadRef> {
-    TABLE
-        .get()
-        .expect("invariant: the table is made before any thread")
-}
-
-#[inline]
-fn key(address: u64) -> FutexKey {
+fn key(thread: &Thread, word: UserWord) -> FutexKey {
     FutexKey {
-        space: cpu::current().process().space().number(),
-        address,
+        space: thread.space_number(),
+        address: word.address(),
     }
 }
 
 /// futex_wait(\*word, expected, timeout in ns, all ones for none) → 0.
 pub(super) fn wait(word: u64, expected: u64, timeout_ns: u64) -> Result {
-    // Made before the bucket's lock is taken, so that the load under it has no page to make.
-    uaccess::load_u32(word)?;
+    let word = UserWord::new(word)?;
     let deadline = match timeout_ns {
         wait::FOREVER => wait::FOREVER,
         ns => clock::now_ns().saturating_add(ns),
     };
-    let end = table().wait(
-        key(word),
-        &ThreadRef(cpu::current()),
-        || Ok(uaccess::load_u32(word)? == expected as u32),
-        || wait::pause_until(deadline),
-    )?;
-    match end {
-        WaitEnd::Woken => Ok(0),
-        WaitEnd::Changed => Err(Errno::EAGAIN),
-        // The interrupted thread never sees it: it leaves on its way out.
-        WaitEnd::TimedOut | WaitEnd::Interrupted => Err(Errno::ETIMEDOUT),
+    let thread = cpu::current();
+    loop {
+        let end = TABLE.wait(
+            key(thread, word),
+            &ThreadRef(thread),
+            || word.has(expected as u32),
+            || wait::pause_until(thread, deadline),
+        );
+        return match end {
+            Ok(WaitEnd::Woken) => Ok(0),
+            Ok(WaitEnd::Changed) => Err(Errno::EAGAIN),
+            // The interrupted thread never sees it: it leaves on its way out.
+            Ok(WaitEnd::TimedOut | WaitEnd::Interrupted) => Err(Errno::ETIMEDOUT),
+            Err(NotThere) => {
+                // Make the page, without the bucket's lock, and try again.
+                word.load()?;
+                continue;
+            }
+        };
     }
 }
 
 /// futex_wake(\*word, n) → how many were woken.
 pub(super) fn wake(word: u64, n: u64) -> Result {
-    if !word.is_multiple_of(4) {
-        return Err(Errno::EINVAL);
-    }
-    kcore::UserRange::new(word, 4).ok_or(Errno::EFAULT)?;
-    let n = usize::try_from(n as u32).unwrap_or(usize::MAX);
-    Ok(table().wake(key(word), n) as u64)
+    let word = UserWord::new(word)?;
+    let n = n as u32 as usize;
+    Ok(TABLE.wake(key(cpu::current(), word), n) as u64)
 }

@@ -24,47 +24,67 @@ mod machine;
 mod memory;
 mod thread;
 
-pub(crate) use futex::init;
-
-use crate::{arch::cpu, syscall::errno::Errno, trap::frame::TrapFrame};
+use crate::{arch::cpu, syscall::errno::Errno};
 
 type Result = core::result::Result<u64, Errno>;
 
-/// What the entry code calls.
-extern "C" fn dispatch(frame: &mut TrapFrame) {
-    let thread = cpu::current();
-    thread.account_user();
-    thread.count_syscall();
-    let [a, b, c, d, e] = [frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8];
-    let result = match frame.rax {
-        0 => thread::exit(a),
-        1 => file::open(a, b),
-        2 => file::read(a, b, c),
-        3 => file::write(a, b, c),
-        4 => file::seek(a, b, c),
-        5 => file::tell(a),
-        6 => file::close(a),
-        8 => memory::mmap(a, b, c, d, e),
-        9 => memory::munmap(a),
-        11 => thread::create(a, b, c, d),
-        12 => thread::join(a, b),
-        13 => thread::exit_group(a),
-        0x100 => Ok(u64::from(thread.tid())),
-        0x101 => thread::yield_now(),
-        0x102 => futex::wait(a, b, c),
-        0x103 => futex::wake(a, b),
-        0x104 => machine::clock(),
-        0x105 => machine::cpu_count(),
-        0x106 => thread::stats(a, b),
-        0x107 => machine::shutdown(a),
-        0x108 => thread::detach(a),
-        0x109 => machine::free_memory(),
-        _ => Err(Errno::ENOSYS),
-    };
-    frame.rax = match result {
-        Ok(value) => value,
-        Err(errno) => errno.to_result(),
-    };
-    thread.leave_if_asked();
-    thread.account_system();
+/// A system call as the entry code calls it: arguments in order, result or negated error number.
+type Call = extern "C" fn(u64, u64, u64, u64, u64) -> u64;
+
+/// One more than the greatest number.
+const COUNT: usize = 0x10a;
+
+/// The functions by number.
+static CALLS: [Call; COUNT] = {
+    let mut calls: [Call; COUNT] = [unknown; COUNT];
+    macro_rules! calls {
+        ($a:ident $b:ident $c:ident $d:ident $e:ident: $($number:literal => $module:ident::$function:ident($($argument:ident),*);)*) => {
+            $(calls[$number] = {
+                extern "C" fn call($a: u64, $b: u64, $c: u64, $d: u64, $e: u64) -> u64 {
+                    let _ = ($a, $b, $c, $d, $e);
+                    match $module::$function($($argument),*) {
+                        Ok(value) => value,
+                        Err(errno) => errno.to_result(),
+                    }
+                }
+                call
+            };)*
+        };
+    }
+    calls! {
+        a b c d e:
+        0 => thread::exit(a);
+        1 => file::open(a, b);
+        2 => file::read(a, b, c);
+        3 => file::write(a, b, c);
+        4 => file::seek(a, b, c);
+        5 => file::tell(a);
+        6 => file::close(a);
+        8 => memory::mmap(a, b, c, d, e);
+        9 => memory::munmap(a);
+        11 => thread::create(a, b, c, d);
+        12 => thread::join(a, b);
+        13 => thread::exit_group(a);
+        0x100 => thread::gettid();
+        0x101 => thread::yield_now();
+        0x102 => futex::wait(a, b, c);
+        0x103 => futex::wake(a, b);
+        0x104 => machine::clock();
+        0x105 => machine::cpu_count();
+        0x106 => thread::stats(a, b);
+        0x107 => machine::shutdown(a);
+        0x108 => thread::detach(a);
+        0x109 => machine::free_memory();
+    }
+    calls
+};
+
+/// A number that means nothing.
+extern "C" fn unknown(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    Errno::ENOSYS.to_result()
+}
+
+/// What the way out calls if the thread has something left to do.
+extern "C" fn leave_if_asked() {
+    cpu::current().leave_if_asked();
 }

@@ -26,6 +26,11 @@ pub(super) fn exit_group(status: u64) -> Result {
     Ok(0)
 }
 
+/// gettid().
+pub(super) fn gettid() -> Result {
+    Ok(u64::from(cpu::current().tid()))
+}
+
 /// yield().
 pub(super) fn yield_now() -> Result {
     sched::yield_now();
@@ -68,7 +73,7 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
     let cell = table::cell(tid);
     let code = cell
         .join(tid, process.pid(), &ThreadRef(thread), || {
-            wait::pause_until(wait::FOREVER)
+            wait::pause_until(thread, wait::FOREVER)
         })
         .map_err(join_error)?;
     if code_at != 0

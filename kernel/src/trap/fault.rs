@@ -11,7 +11,7 @@ use crate::{
     arch::cpu,
     mm::{
         address_space::{Access, FaultError},
-        uaccess,
+        uaccess::{self, Recovery},
     },
     proc::exit,
     trap::frame::TrapFrame,
@@ -59,8 +59,13 @@ pub(super) fn in_kernel(frame: &mut TrapFrame) {
     if frame.vector == PAGE_FAULT
         && let Some(recovery) = uaccess::recovery(frame.rip)
     {
-        if make_page(Cr2::read_raw(), frame.error).is_err() {
-            frame.rip = recovery;
+        match recovery {
+            Recovery::Skip(at) => frame.rip = at,
+            Recovery::MakePage(otherwise) => {
+                if make_page(Cr2::read_raw(), frame.error).is_err() {
+                    frame.rip = otherwise;
+                }
+            }
         }
         return;
     }

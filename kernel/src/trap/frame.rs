@@ -15,21 +15,23 @@ const USER_FLAGS: u64 = 0x202;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TrapFrame {
+    /// Not set by a system call, nor are the next four.
     pub(crate) r15: u64,
     pub(crate) r14: u64,
     pub(crate) r13: u64,
     pub(crate) r12: u64,
     pub(crate) rbp: u64,
     pub(crate) rbx: u64,
-    pub(crate) r11: u64,
     pub(crate) r10: u64,
     pub(crate) r9: u64,
     pub(crate) r8: u64,
     pub(crate) rdi: u64,
     pub(crate) rsi: u64,
     pub(crate) rdx: u64,
-    pub(crate) rcx: u64,
     pub(crate) rax: u64,
+    /// Not set by a system call, nor is `rcx`.
+    pub(crate) r11: u64,
+    pub(crate) rcx: u64,
     /// The interrupt's vector; not set by a system call.
     pub(crate) vector: u64,
     /// The error code of a fault that has one, else 0; not set by a system call.

@@ -27,7 +27,7 @@ pub(crate) fn unexpected() -> u64 {
 /// An interrupt or fault in ring 3.
 pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
     let thread = cpu::current();
-    thread.account_user();
+    thread.accounts().enter_kernel();
     let tick_is_over = match frame.vector {
         0..FIRST_INTERRUPT => {
             fault::in_user(frame);
@@ -39,7 +39,7 @@ pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
         sched::preempt();
     }
     thread.leave_if_asked();
-    thread.account_system();
+    thread.accounts().enter_user();
 }
 
 /// An interrupt in the idle loop, or a fault in the kernel.
