@@ -2,16 +2,13 @@
 
 use std::{fmt, io};
 
-use exec_core::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    unwind::Payload,
-};
+use exec_core::{sync::Arc, unwind::Payload};
 
 use crate::{
     policy::WaitPolicy,
     pool::ThreadPool,
     registry::{Config, IndexHandler, PanicHandler, Registry},
-    threads::{JoinThread, ThreadBuilder, cpus},
+    threads::{JoinThread, NameThread, SpawnHandler, ThreadBuilder, Threads, cpus},
 };
 
 /// The most workers a pool can have.
@@ -20,8 +17,6 @@ pub const MAX_THREADS: usize = 1_024;
 const MIN_STACK: usize = 16 << 10;
 /// The most stack of a worker, in bytes.
 const MAX_STACK: usize = 1 << 40;
-
-type SpawnHandler = dyn FnMut(ThreadBuilder) -> io::Result<Box<dyn JoinThread>> + Send;
 
 /// Chooses how a [`ThreadPool`] is to be.
 ///
@@ -39,7 +34,7 @@ type SpawnHandler = dyn FnMut(ThreadBuilder) -> io::Result<Box<dyn JoinThread>> 
 pub struct ThreadPoolBuilder {
     threads: usize,
     max_threads: usize,
-    name: Option<Box<dyn FnMut(usize) -> String + Send>>,
+    name: Option<Box<NameThread>>,
     stack_size: Option<usize>,
     policy: WaitPolicy,
     queue_bound: Option<usize>,
@@ -163,7 +158,10 @@ impl ThreadPoolBuilder {
         };
         let asked = threads.max(self.max_threads);
         if asked > MAX_THREADS {
-            return Err(BuildError::TooMany { asked });
+            return Err(BuildError::TooMany {
+                asked,
+                max: MAX_THREADS,
+            });
         }
         if let Some(bytes) = self.stack_size
             && !(MIN_STACK..=MAX_STACK).contains(&bytes)
@@ -184,43 +182,12 @@ impl ThreadPoolBuilder {
             start_handler: self.start_handler.take(),
             exit_handler: self.exit_handler.take(),
         }));
-        let mut started = Vec::with_capacity(threads);
-        for index in 0..threads {
-            match self.start(&registry, index) {
-                Ok(thread) => started.push(thread),
-                Err(source) => {
-                    let of = started.len();
-                    // Dropping the pool ends and joins what was started.
-                    drop(ThreadPool::of(registry, started));
-                    return Err(BuildError::Thread {
-                        started: of,
-                        asked: threads,
-                        source,
-                    });
-                }
-            }
-        }
-        Ok(ThreadPool::of(registry, started))
-    }
-
-    fn start(&mut self, registry: &Arc<Registry>, index: usize) -> io::Result<Box<dyn JoinThread>> {
-        let name = match &mut self.name {
-            Some(name) => name(index),
-            None => format!("ws-{index}"),
-        };
-        registry.expect_thread();
-        let thread = ThreadBuilder {
-            name: Some(name),
-            stack_size: self.stack_size,
-            index,
-            registry: Some(registry.clone()),
-        };
-        let started: Box<dyn JoinThread> = match &mut self.spawn_handler {
-            Some(spawn) => spawn(thread)?,
-            None => Box::new(thread.spawn()?),
-        };
-        registry.created.fetch_add(1, Relaxed);
-        Ok(started)
+        let mut started =
+            Threads::new(self.name.take(), self.stack_size, self.spawn_handler.take());
+        let filled = started.fill(&registry, threads);
+        // Dropping the pool, on an error, ends and joins what was started.
+        let pool = ThreadPool::of(registry, started);
+        filled.map(|()| pool)
     }
 }
 
@@ -239,10 +206,12 @@ impl fmt::Debug for ThreadPoolBuilder {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// More workers than [`MAX_THREADS`] were asked for.
+    /// More workers were asked for than there can be.
     TooMany {
-        /// How many.
+        /// How many were asked for.
         asked: usize,
+        /// How many there can be: [`MAX_THREADS`], or for a resize the builder's `max_threads`.
+        max: usize,
     },
     /// No thread can have this much, or this little, stack.
     BadStackSize {
@@ -260,15 +229,24 @@ pub enum BuildError {
     },
     /// The global pool exists already.
     GlobalPoolExists,
+    /// The pool was to be resized by one of its own workers.
+    OnWorker,
+    /// The pool was to be resized after its shutdown.
+    ShutDown,
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany { asked } => write!(
+            Self::TooMany { asked, max } => write!(
                 f,
-                "{asked} workers are too many: ask for at most {MAX_THREADS}, or 0 for one per CPU"
+                "{asked} workers are too many: ask for at most {max}, or 0 for one per CPU"
             ),
+            Self::OnWorker => f.write_str(
+                "a worker cannot resize its own pool, since it would wait for itself; resize it \
+                 from outside",
+            ),
+            Self::ShutDown => f.write_str("the pool has been shut down; build a new one"),
             Self::BadStackSize { bytes } => write!(
                 f,
                 "a stack of {bytes} bytes cannot be made: ask for {MIN_STACK} to {MAX_STACK}"

@@ -116,7 +116,7 @@ impl Worker {
     /// assert_eq!(pool.install_worker(|worker| fib(worker, 20)), 6765);
     /// # Ok(()) }
     /// ```
-    #[inline(always)]
+    #[inline(never)]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&Worker) -> RA + Send,
@@ -176,6 +176,7 @@ impl Worker {
             }
         }
         self.expose(self.sleep().idle().hungry().max(1));
+        split.settle();
         let guard = Forked {
             worker: self,
             frame: &frame,

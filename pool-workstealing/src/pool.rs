@@ -20,7 +20,7 @@ use crate::{
     registry::Registry,
     scope::{self, Scope, ScopeFifo},
     spawn,
-    threads::JoinThread,
+    threads::{Threads, cpus},
     worker::Worker,
 };
 
@@ -37,7 +37,8 @@ use crate::{
 /// ```
 pub struct ThreadPool {
     registry: Arc<Registry>,
-    threads: Mutex<Vec<Box<dyn JoinThread>>>,
+    /// The threads by seat, and how to make more of them; locked while the pool is resized.
+    threads: Mutex<Threads>,
 }
 
 impl ThreadPool {
@@ -49,7 +50,7 @@ impl ThreadPool {
         ThreadPoolBuilder::new().num_threads(threads).build()
     }
 
-    pub(crate) fn of(registry: Arc<Registry>, threads: Vec<Box<dyn JoinThread>>) -> Self {
+    pub(crate) fn of(registry: Arc<Registry>, threads: Threads) -> Self {
         Self {
             registry,
             threads: Mutex::new(threads),
@@ -304,10 +305,44 @@ impl ThreadPool {
 
     /// Joins the threads, which have left or are about to.
     fn join_threads(&self) {
-        let threads = std::mem::take(&mut *self.threads.lock());
+        let threads = self.threads.lock().take();
         for thread in threads {
             thread.join();
         }
+    }
+
+    /// Changes the number of workers; 0 = one per CPU. Workers beyond the new number finish the
+    /// job they are in and what their deque holds, and end; they are joined before this returns.
+    ///
+    /// # Errors
+    /// [`BuildError::TooMany`] above the builder's `max_threads`; [`BuildError::Thread`] when the
+    /// system gives fewer threads: the pool has as many as it gave, then.
+    /// [`BuildError::OnWorker`] on one of the pool's own workers, [`BuildError::ShutDown`] after a
+    /// shutdown.
+    ///
+    /// # Blocking
+    /// When the pool shrinks, until the jobs of the workers that leave have ended.
+    pub fn resize(&self, threads: usize) -> Result<(), BuildError> {
+        if self.current_thread_index().is_some() {
+            return Err(BuildError::OnWorker);
+        }
+        let registry = &self.registry;
+        let wanted = if threads == 0 { cpus() } else { threads };
+        if wanted > registry.seats().len() {
+            return Err(BuildError::TooMany {
+                asked: wanted,
+                max: registry.seats().len(),
+            });
+        }
+        let mut held = self.threads.lock();
+        if registry.is_closed() {
+            return Err(BuildError::ShutDown);
+        }
+        registry.set_threads(wanted);
+        for thread in held.beyond(wanted) {
+            thread.join();
+        }
+        held.fill(registry, wanted)
     }
 }
 

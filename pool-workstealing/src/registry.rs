@@ -45,7 +45,7 @@ use crate::{
     },
     sleep::Sleep,
     stats::Counters,
-    worker::Worker,
+    worker::{Local, Worker},
 };
 
 const OPEN: u8 = 0;
@@ -57,10 +57,13 @@ pub(crate) type PanicHandler = dyn Fn(Payload) + Send + Sync;
 /// What is called when a worker starts or ends, with its index.
 pub(crate) type IndexHandler = dyn Fn(usize) + Send + Sync;
 
-/// A worker's place: what others may reach of it.
+/// A worker's place: what others may reach of it, and a room of its own.
+#[repr(C)]
 pub(crate) struct Seat {
-    /// The second halves of its joins.
+    /// The second halves of its joins; first, so that a join reaches it in one step.
     pub(crate) split: Split<Fork>,
+    /// What only the thread that sits here touches.
+    pub(crate) local: Local,
     /// The thieves' end of its spawned jobs.
     pub(crate) stealer: Stealer<QueuedJob>,
     /// The owner's end, while no thread sits here.
@@ -84,10 +87,11 @@ struct Mail {
 }
 
 impl Seat {
-    fn new() -> Self {
+    fn new(workers: usize) -> Self {
         let deque = deque::Worker::new_lifo();
         Self {
-            split: Split::new(),
+            split: Split::new(workers),
+            local: Local::empty(),
             stealer: deque.stealer(),
             deque: Mutex::new(Some(deque)),
             mail: Mutex::new(Mail::default()),
@@ -193,7 +197,9 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn new(config: Config) -> Self {
         Self {
-            seats: (0..config.seats).map(|_| Seat::new()).collect(),
+            seats: (0..config.seats)
+                .map(|_| Seat::new(config.threads))
+                .collect(),
             threads: AtomicUsize::new(config.threads),
             injector: Injector::new(),
             sleep: Sleep::new(config.seats),
@@ -220,6 +226,17 @@ impl Registry {
     #[inline]
     pub(crate) fn threads(&self) -> usize {
         self.threads.load(Relaxed)
+    }
+
+    /// Sets how many workers there are to be; those beyond leave when they have no job.
+    pub(crate) fn set_threads(&self, threads: usize) {
+        // ORDERING: a sleeper beyond looks at this after its fence, as at a queue.
+        self.threads.store(threads, Release);
+        for seat in &self.seats {
+            seat.split.resize(threads);
+        }
+        crate::fence::full();
+        self.sleep.wake_all();
     }
 
     /// Whether new work is refused.

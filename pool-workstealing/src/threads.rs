@@ -2,9 +2,9 @@
 
 use std::{io, sync::OnceLock};
 
-use exec_core::sync::{Arc, thread};
+use exec_core::sync::{Arc, atomic::Ordering::Relaxed, thread};
 
-use crate::{registry::Registry, worker::Worker};
+use crate::{builder::BuildError, registry::Registry, worker::Worker};
 
 /// A thread that can be joined: what a spawn handler returns.
 pub trait JoinThread: Send {
@@ -89,6 +89,93 @@ impl std::fmt::Debug for ThreadBuilder {
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .finish_non_exhaustive()
+    }
+}
+
+/// How to start a thread in the user's way.
+pub(crate) type SpawnHandler = dyn FnMut(ThreadBuilder) -> io::Result<Box<dyn JoinThread>> + Send;
+/// How to name a thread.
+pub(crate) type NameThread = dyn FnMut(usize) -> String + Send;
+
+/// The threads of a pool, and how to make more of them.
+pub(crate) struct Threads {
+    /// By seat.
+    started: Vec<Box<dyn JoinThread>>,
+    name: Option<Box<NameThread>>,
+    stack_size: Option<usize>,
+    spawn: Option<Box<SpawnHandler>>,
+}
+
+impl Threads {
+    /// None yet.
+    pub(crate) fn new(
+        name: Option<Box<NameThread>>,
+        stack_size: Option<usize>,
+        spawn: Option<Box<SpawnHandler>>,
+    ) -> Self {
+        Self {
+            started: Vec::new(),
+            name,
+            stack_size,
+            spawn,
+        }
+    }
+
+    /// Takes the threads out.
+    pub(crate) fn take(&mut self) -> Vec<Box<dyn JoinThread>> {
+        std::mem::take(&mut self.started)
+    }
+
+    /// Takes the threads out that sit beyond seat `wanted`.
+    pub(crate) fn beyond(&mut self, wanted: usize) -> Vec<Box<dyn JoinThread>> {
+        self.started.split_off(wanted.min(self.started.len()))
+    }
+
+    /// Starts threads until the first `wanted` seats are taken.
+    ///
+    /// # Errors
+    /// What the system said of the first one that it refused.
+    pub(crate) fn fill(
+        &mut self,
+        registry: &Arc<Registry>,
+        wanted: usize,
+    ) -> Result<(), BuildError> {
+        while self.started.len() < wanted {
+            let index = self.started.len();
+            match self.start(registry, index) {
+                Ok(thread) => self.started.push(thread),
+                Err(source) => {
+                    registry.set_threads(index);
+                    return Err(BuildError::Thread {
+                        started: index,
+                        asked: wanted,
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, registry: &Arc<Registry>, index: usize) -> io::Result<Box<dyn JoinThread>> {
+        let name = match &mut self.name {
+            Some(name) => name(index),
+            None => format!("ws-{index}"),
+        };
+        registry.seats()[index].open_mail();
+        registry.expect_thread();
+        let thread = ThreadBuilder {
+            name: Some(name),
+            stack_size: self.stack_size,
+            index,
+            registry: Some(registry.clone()),
+        };
+        let started: Box<dyn JoinThread> = match &mut self.spawn {
+            Some(spawn) => spawn(thread)?,
+            None => Box::new(thread.spawn()?),
+        };
+        registry.created.fetch_add(1, Relaxed);
+        Ok(started)
     }
 }
 

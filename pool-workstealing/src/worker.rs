@@ -34,7 +34,7 @@ use std::{
 
 use exec_core::{
     JobId, Reason,
-    sync::{Arc, atomic::Ordering::Release, spin_loop, thread},
+    sync::{Arc, UnsafeCell, atomic::Ordering::Release, spin_loop, thread},
     unwind,
 };
 
@@ -52,6 +52,8 @@ use crate::{
 const FAIR_EVERY: u32 = 61;
 /// Jobs a deque holds before further ones go to the injector, whose blocks do not have to grow.
 const DEQUE_MAX: usize = 256;
+/// Rounds of polling between two requests to the others to expose jobs.
+const ASK_EVERY: u64 = 64;
 /// How long the one polling worker polls at most, and at least.
 const POLL_MAX: Duration = Duration::from_micros(50);
 const POLL_MIN: Duration = Duration::from_micros(2);
@@ -62,9 +64,34 @@ const SPIN: Duration = Duration::from_micros(50);
 ///
 /// Jobs get it by [`Worker::with_current`], the closures of [`Worker::join`] by argument: passing
 /// it on saves each join the look into thread-local state.
+///
+/// It is the worker's seat in the registry, seen from the thread that sits there: a `&Worker`
+/// exists on that thread only.
+#[repr(transparent)]
 pub struct Worker {
+    seat: Seat,
+    /// It stays on its thread.
+    not_send: PhantomData<*mut ()>,
+}
+
+/// What only the worker's own thread touches.
+pub(crate) struct Local(UnsafeCell<Option<Own>>);
+
+// SAFETY: the content is reached by the thread that sits in the seat only: through a `&Worker`,
+// which does not leave that thread, and by `sit` and `leave`, which that thread calls.
+unsafe impl Sync for Local {}
+// SAFETY: as for `Sync`; while nobody sits there it is empty.
+unsafe impl Send for Local {}
+
+impl Local {
+    /// Nobody sits here.
+    pub(crate) fn empty() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+}
+
+struct Own {
     index: usize,
-    seat: *const Seat,
     registry: Arc<Registry>,
     deque: deque::Worker<QueuedJob>,
     /// How many jobs were ever pushed to `deque` and not popped by this worker: an index that
@@ -75,8 +102,6 @@ pub struct Worker {
     tick: Cell<u32>,
     random: Cell<u64>,
     poll: Cell<Duration>,
-    /// It stays on its thread.
-    not_send: PhantomData<*mut ()>,
 }
 
 /// A queued job that is being run, on the stack of its worker.
@@ -102,8 +127,8 @@ impl Worker {
     #[inline]
     pub(crate) fn current<'a>() -> Option<&'a Worker> {
         let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
-        // SAFETY: the pointer is null or leads to the worker on the stack of `run`, which this
-        // thread does not leave before it has reset the pointer; the callers do not keep the
+        // SAFETY: the pointer is null or leads to the seat that this thread sits in, and `run` does
+        // not leave before it has reset the pointer; the callers do not keep the
         // reference beyond their own frame.
         unsafe { current.as_ref() }
     }
@@ -111,7 +136,7 @@ impl Worker {
     /// The worker that this thread is, if it is one of `registry`.
     #[inline]
     pub(crate) fn current_of<'a>(registry: &Registry) -> Option<&'a Worker> {
-        Self::current().filter(|worker| ptr::eq(&*worker.registry, registry))
+        Self::current().filter(|worker| ptr::eq(&raw const **worker.registry(), registry))
     }
 
     /// Calls `f` with the worker that this thread is, or with `None` outside of every pool.
@@ -119,73 +144,85 @@ impl Worker {
         f(Self::current())
     }
 
+    #[inline]
+    fn own(&self) -> &Own {
+        // SAFETY: this thread sits here, so that nobody writes the cell.
+        let own = self.seat.local.0.with(|own| unsafe { &*own });
+        own.as_ref()
+            .expect("invariant: the cell is filled while a thread sits there")
+    }
+
     /// Its index in the pool.
     #[inline]
     pub fn index(&self) -> usize {
-        self.index
+        self.own().index
     }
 
     /// How many workers its pool has.
     pub fn num_threads(&self) -> usize {
-        self.registry.threads()
+        self.registry().threads()
     }
 
     #[inline(always)]
     pub(crate) fn seat(&self) -> &Seat {
-        // SAFETY: the seat is the registry's, which this worker holds.
-        unsafe { &*self.seat }
+        &self.seat
     }
 
     #[inline]
     pub(crate) fn registry(&self) -> &Arc<Registry> {
-        &self.registry
+        &self.own().registry
     }
 
     #[inline]
     pub(crate) fn sleep(&self) -> &Sleep {
-        &self.registry.sleep
+        &self.registry().sleep
     }
 
     pub(crate) fn policy(&self) -> WaitPolicy {
-        self.registry.config.policy
+        self.registry().config.policy
     }
 
     /// The life of a worker thread.
     pub(crate) fn run(registry: Arc<Registry>, index: usize) {
-        let seat = &raw const registry.seats()[index];
-        // SAFETY: the seat is the registry's, held by this function.
-        let deque = unsafe { &*seat }.sit();
-        let worker = Worker {
+        let seat = &registry.seats()[index];
+        let own = Own {
             index,
-            seat,
-            registry,
-            deque,
+            registry: registry.clone(),
+            deque: seat.sit(),
             bottom: Cell::new(0),
             inside: Cell::new(ptr::null()),
             tick: Cell::new(0),
-            random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ (index as u64 + 1) << 32),
+            random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ ((index as u64 + 1) << 32)),
             poll: Cell::new(POLL_MAX),
-            not_send: PhantomData,
         };
-        CURRENT.set(&raw const worker);
-        worker.call_handler(&worker.registry.config.start_handler);
-        worker.sleep().arrive(index);
-        worker.main_loop();
-        worker.call_handler(&worker.registry.config.exit_handler);
-        worker.hand_over();
-        worker.sleep().depart(index);
+        // SAFETY: `sit` lets one thread at a time in, so nobody else reaches the cell.
+        seat.local.0.with_mut(|local| unsafe { *local = Some(own) });
+        let worker = ptr::from_ref(seat).cast::<Worker>();
+        CURRENT.set(worker);
+        {
+            // SAFETY: `Worker` is a transparent wrapper of the seat, which the registry keeps, and
+            // this is the thread that sits there.
+            let worker = unsafe { &*worker };
+            worker.call_handler(&registry.config.start_handler);
+            worker.sleep().arrive(index);
+            worker.main_loop();
+            worker.call_handler(&registry.config.exit_handler);
+            worker.hand_over();
+            worker.sleep().depart(index);
+        }
         CURRENT.set(ptr::null());
-        let Worker {
-            deque, registry, ..
-        } = worker;
-        registry.seats()[index].leave(deque);
+        // SAFETY: as above; the reference to the worker is gone.
+        let own = seat.local.0.with_mut(|local| unsafe { (*local).take() });
+        if let Some(own) = own {
+            seat.leave(own.deque);
+        }
     }
 
     fn call_handler(&self, handler: &Option<Box<crate::registry::IndexHandler>>) {
         if let Some(handler) = handler
-            && let Err(payload) = unwind::catch(|| handler(self.index))
+            && let Err(payload) = unwind::catch(|| handler(self.own().index))
         {
-            self.registry.unseen_panic(payload);
+            self.registry().unseen_panic(payload);
         }
     }
 
@@ -193,10 +230,11 @@ impl Worker {
     fn main_loop(&self) {
         // It arrived as a searcher.
         while let Some(work) = self.search() {
-            self.sleep().stop_search(|| self.registry.has_shared_work());
+            self.sleep()
+                .stop_search(|| self.registry().has_shared_work());
             self.seat().counters.wakes.add();
             self.run_work(work);
-            while !self.registry.must_leave(self.index)
+            while !self.registry().must_leave(self.own().index)
                 && let Some(work) = self.find_work()
             {
                 self.run_work(work);
@@ -207,20 +245,20 @@ impl Worker {
 
     /// Empties the deque of a worker that leaves.
     fn hand_over(&self) {
-        while let Some(job) = self.deque.pop() {
-            self.bottom.set(self.bottom.get() - 1);
+        while let Some(job) = self.own().deque.pop() {
+            self.own().bottom.set(self.own().bottom.get() - 1);
             // A pool that shrinks goes on, and so do the jobs; a stopped one cancels them.
-            if self.registry.is_stopped() {
+            if self.registry().is_stopped() {
                 drop(job);
-                self.registry.count_cancelled();
+                self.registry().count_cancelled();
             } else {
                 self.run_queued(job);
             }
         }
         for job in self.seat().close_mail() {
-            if self.registry.is_stopped() {
+            if self.registry().is_stopped() {
                 drop(job);
-                self.registry.count_cancelled();
+                self.registry().count_cancelled();
             } else {
                 self.run_queued(job);
             }
@@ -232,10 +270,10 @@ impl Worker {
     /// Work from wherever there is some, its own deque first.
     #[inline]
     pub(crate) fn find_work(&self) -> Option<Work> {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
+        let tick = self.own().tick.get().wrapping_add(1);
+        self.own().tick.set(tick);
         if tick.is_multiple_of(FAIR_EVERY)
-            && let Some(job) = self.registry.take_injected()
+            && let Some(job) = self.registry().take_injected()
         {
             return Some(Work::Queued(job));
         }
@@ -250,14 +288,14 @@ impl Worker {
         if let Some(job) = self.seat().take_mail() {
             return Some(Work::Queued(job));
         }
-        if let Some(job) = self.registry.take_injected() {
+        if let Some(job) = self.registry().take_injected() {
             return Some(Work::Queued(job));
         }
-        let seats = self.registry.seats();
+        let seats = self.registry().seats();
         let start = self.next_random() as usize % seats.len();
         let (before, from) = seats.split_at(start);
         for seat in from.iter().chain(before) {
-            if ptr::eq(seat, self.seat) {
+            if ptr::eq(seat, &self.seat) {
                 continue;
             }
             if let Some(fork) = seat.split.steal() {
@@ -273,6 +311,13 @@ impl Worker {
         None
     }
 
+    /// Asks the others to expose jobs, again.
+    fn ask_around(&self) {
+        for seat in self.registry().seats() {
+            seat.split.ask();
+        }
+    }
+
     fn steal_spawned(&self, seat: &Seat) -> Option<QueuedJob> {
         if seat.stealer.is_empty() {
             return None;
@@ -282,11 +327,11 @@ impl Worker {
 
     /// A number to begin a round at (xorshift64).
     fn next_random(&self) -> u64 {
-        let mut x = self.random.get();
+        let mut x = self.own().random.get();
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
-        self.random.set(x);
+        self.own().random.set(x);
         x
     }
 
@@ -294,24 +339,29 @@ impl Worker {
     fn search(&self) -> Option<Work> {
         let mut since: Option<Instant> = None;
         loop {
-            if self.registry.must_leave(self.index) {
+            if self.registry().must_leave(self.own().index) {
                 return None;
             }
             if let Some(work) = self.look_around() {
                 return Some(work);
             }
-            self.registry.end_if_drained();
+            self.registry().end_if_drained();
             let start = *since.get_or_insert_with(Instant::now);
-            if self.sleep().idle().searching() <= 1 && start.elapsed() < self.poll.get() {
-                self.seat().counters.polls.add();
+            if self.sleep().idle().searching() <= 1 && start.elapsed() < self.own().poll.get() {
+                let polls = &self.seat().counters.polls;
+                polls.add();
+                if polls.get().is_multiple_of(ASK_EVERY) {
+                    self.ask_around();
+                }
                 for _ in 0..8 {
                     spin_loop();
                 }
                 continue;
             }
-            let slept = self
-                .sleep()
-                .sleep(self.index, || self.registry.has_work(self.index));
+            self.ask_around();
+            let slept = self.sleep().sleep(self.own().index, || {
+                self.registry().has_work(self.own().index)
+            });
             if slept {
                 self.seat().counters.parks.add();
                 self.learn(start.elapsed());
@@ -322,8 +372,8 @@ impl Worker {
 
     /// Adapts the polling time: work that came soon after would have been met by polling.
     fn learn(&self, waited: Duration) {
-        let poll = self.poll.get();
-        self.poll.set(if waited < 2 * POLL_MAX {
+        let poll = self.own().poll.get();
+        self.own().poll.set(if waited < 2 * POLL_MAX {
             (poll * 2).min(POLL_MAX)
         } else {
             (poll / 2).max(POLL_MIN)
@@ -342,7 +392,7 @@ impl Worker {
     /// Runs a queued job; a panic that nobody joins goes to the handler.
     pub(crate) fn run_queued(&self, job: QueuedJob) {
         let seat = self.seat();
-        let outermost = self.inside.get().is_null();
+        let outermost = self.own().inside.get().is_null();
         if outermost {
             seat.running.store(true, Release);
         }
@@ -352,7 +402,7 @@ impl Worker {
         }
         seat.counters.ran.add();
         if let Err(payload) = result {
-            self.registry.unseen_panic(payload);
+            self.registry().unseen_panic(payload);
         }
     }
 
@@ -367,18 +417,18 @@ impl Worker {
     fn within<R>(&self, id: JobId, f: impl FnOnce() -> R) -> R {
         let inside = Inside {
             id,
-            base: self.bottom.get(),
-            outer: self.inside.get(),
+            base: self.own().bottom.get(),
+            outer: self.own().inside.get(),
         };
-        self.inside.set(&raw const inside);
+        self.own().inside.set(&raw const inside);
         let result = f();
-        self.inside.set(inside.outer);
+        self.own().inside.set(inside.outer);
         result
     }
 
     /// Whether the job `id` is one of those that are being run here.
     pub(crate) fn is_inside(&self, id: JobId) -> bool {
-        let mut at = self.inside.get();
+        let mut at = self.own().inside.get();
         // SAFETY: the list leads through frames of this thread's stack that are still live.
         while let Some(inside) = unsafe { at.as_ref() } {
             if inside.id == id && id != JobId::NONE {
@@ -397,11 +447,11 @@ impl Worker {
     /// The job with the reason.
     #[inline]
     pub(crate) fn push(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
-        if self.deque.len() >= DEQUE_MAX {
-            return self.registry.inject(job);
+        if self.own().deque.len() >= DEQUE_MAX {
+            return self.registry().inject(job);
         }
-        self.deque.push(job);
-        self.bottom.set(self.bottom.get() + 1);
+        self.own().deque.push(job);
+        self.own().bottom.set(self.own().bottom.get() + 1);
         self.seat().counters.pushed.add();
         self.sleep().posted();
         Ok(())
@@ -410,16 +460,16 @@ impl Worker {
     /// The newest job of its deque.
     #[inline]
     pub(crate) fn pop(&self) -> Option<QueuedJob> {
-        let job = self.deque.pop()?;
-        self.bottom.set(self.bottom.get() - 1);
+        let job = self.own().deque.pop()?;
+        self.own().bottom.set(self.own().bottom.get() - 1);
         Some(job)
     }
 
     /// The newest job of its deque that the current job pushed.
     fn pop_own(&self) -> Option<QueuedJob> {
         // SAFETY: null or a live frame of this thread's stack.
-        let base = unsafe { self.inside.get().as_ref() }.map_or(0, |inside| inside.base);
-        if self.bottom.get() > base {
+        let base = unsafe { self.own().inside.get().as_ref() }.map_or(0, |inside| inside.base);
+        if self.own().bottom.get() > base {
             self.pop()
         } else {
             None
@@ -456,7 +506,7 @@ impl Worker {
         let Some(thief) = fork.thief() else {
             return false;
         };
-        let Some(stolen) = self.registry.seats()[thief].split.steal() else {
+        let Some(stolen) = self.registry().seats()[thief].split.steal() else {
             return false;
         };
         if fork.outcome().is_some() {
@@ -487,18 +537,21 @@ impl Worker {
         }
         self.seat().counters.parks.add();
         let thief = fork.thief();
+        if let Some(thief) = thief {
+            self.registry().seats()[thief].split.ask();
+        }
         let look = || {
             self.seat().has_mail()
                 || match self.policy() {
                     WaitPolicy::OwnSubtree => {
-                        thief.is_some_and(|i| self.registry.seats()[i].split.exposed() != 0)
+                        thief.is_some_and(|i| self.registry().seats()[i].split.exposed() != 0)
                     }
-                    WaitPolicy::Any => self.registry.has_shared_work(),
+                    WaitPolicy::Any => self.registry().has_shared_work(),
                     WaitPolicy::Park => false,
                 }
         };
         self.sleep().block(
-            self.index,
+            self.own().index,
             thief,
             || !fork.is_parked() || look(),
             thread::park,
@@ -521,9 +574,10 @@ impl Worker {
             } else if spin.is_over() {
                 self.seat().counters.parks.add();
                 let any = self.policy() == WaitPolicy::Any;
-                let look =
-                    || done() || self.seat().has_mail() || (any && self.registry.has_shared_work());
-                self.sleep().block(self.index, None, look, &park);
+                let look = || {
+                    done() || self.seat().has_mail() || (any && self.registry().has_shared_work())
+                };
+                self.sleep().block(self.own().index, None, look, &park);
                 spin = Spin::default();
             }
         }
@@ -556,10 +610,10 @@ impl Worker {
             } else if spin.is_over() {
                 self.seat().counters.parks.add();
                 let look = || {
-                    let last = self.sleep().all_blocked() && self.registry.has_shared_work();
+                    let last = self.sleep().all_blocked() && self.registry().has_shared_work();
                     last || done() || over() || self.seat().has_mail()
                 };
-                self.sleep().block(self.index, None, look, &park);
+                self.sleep().block(self.own().index, None, look, &park);
                 if self.sleep().all_blocked_but_one() {
                     self.run_any();
                 }
@@ -582,7 +636,7 @@ impl Worker {
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Worker")
-            .field("index", &self.index)
+            .field("index", &self.own().index)
             .finish_non_exhaustive()
     }
 }

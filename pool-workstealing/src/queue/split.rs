@@ -7,6 +7,9 @@
 //!   it by read-modify-write only.
 //! * `bottom` and the number of private jobs are the owner's alone. They are atomics only so
 //!   that the compiler and loom need no promise about that; every access is relaxed.
+//! * `sated` is all that a join looks at. The owner sets it when one job lies exposed and enough
+//!   lie private, and clears it with every job that it takes out; a thief clears it when it takes
+//!   the last exposed job, or finds none.
 //!
 //! # Protocol
 //! * Owner, push: writes the slot, moves `bottom`. No fence, no read-modify-write.
@@ -17,9 +20,14 @@
 //!
 //! # When a job is exposed
 //! A join exposes its oldest jobs when nothing is exposed, or fewer than there are idle workers.
-//! [`is_sated`](Split::is_sated) is the question each join asks first, one relaxed load of
-//! `word`: while one job lies exposed and [`PRIVATE_MAX`] lie private, a join makes no job at
-//! all and runs both halves in line. A steal empties the exposed part, and so asks for more.
+//! [`is_sated`](Split::is_sated) is the question each join asks first, one relaxed load: while
+//! the worker is sated, a join makes no job at all and runs both halves in line. The steal that
+//! empties the exposed part asks for more. Enough is about the logarithm of the number of workers
+//! ([`private_for`]), and [`PRIVATE_MAX`] at most.
+//!
+//! A thief's clearing may be overwritten by the owner's setting, when the owner looked at `word`
+//! just before the steal. It is a hint, and it is repeated: a hungry worker clears the flag of
+//! each worker without exposed jobs now and then while it polls, and always before it sleeps.
 //!
 //! # What can be stuck
 //! At worst [`PRIVATE_MAX`] jobs of a worker, and the second halves of joins that ran in line
@@ -38,22 +46,37 @@
 use crossbeam_utils::CachePadded;
 use exec_core::sync::{
     atomic::{
-        AtomicPtr, AtomicU64, AtomicUsize,
+        AtomicBool, AtomicPtr, AtomicU64, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
     seeded,
 };
 
-/// Private jobs a worker keeps ready before its joins stop making jobs.
-pub const PRIVATE_MAX: usize = if cfg!(loom) { 2 } else { 3 };
+/// Private jobs a worker keeps ready at most, before its joins stop making jobs.
+pub const PRIVATE_MAX: usize = if cfg!(loom) { 2 } else { 8 };
 /// Exposed jobs a worker keeps at most.
-pub const EXPOSED_MAX: usize = if cfg!(loom) { 1 } else { 60 };
+pub const EXPOSED_MAX: usize = if cfg!(loom) { 1 } else { 48 };
 /// Slots of the ring: a private and an exposed part always fit, so it never grows.
 const RING: usize = if cfg!(loom) { 4 } else { 64 };
 const _: () = assert!(PRIVATE_MAX + EXPOSED_MAX < RING && RING.is_power_of_two());
 
 const LEN: u64 = 0xffff;
 const TOP_ONE: u64 = 1 << 16;
+
+/// Private jobs that keep this many workers supplied: each steal halves what is left, so as
+/// many as there are halvings until everybody has a share.
+pub const fn private_for(workers: usize) -> usize {
+    let halvings = workers.saturating_sub(1).checked_ilog2();
+    let wanted = match halvings {
+        Some(log) => log as usize + 1,
+        None => 1,
+    };
+    if wanted < PRIVATE_MAX {
+        wanted
+    } else {
+        PRIVATE_MAX
+    }
+}
 
 const fn exposed_in(word: u64) -> usize {
     (word & LEN) as usize
@@ -62,28 +85,32 @@ const fn exposed_in(word: u64) -> usize {
 /// One worker's deque of forked jobs.
 #[derive(Debug)]
 pub struct Split<T> {
-    word: CachePadded<AtomicU64>,
     own: CachePadded<Own>,
+    word: CachePadded<AtomicU64>,
     ring: [AtomicPtr<T>; RING],
 }
 
 /// The owner's side.
 #[derive(Debug)]
 struct Own {
+    sated: AtomicBool,
     bottom: AtomicUsize,
     private: AtomicUsize,
+    /// How many private jobs are enough; the only field that others may set.
+    enough: AtomicUsize,
 }
 
 impl<T> Split<T> {
-    /// An empty deque.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
+    /// An empty deque for one of this many workers.
+    pub fn new(workers: usize) -> Self {
         Self {
-            word: CachePadded::new(AtomicU64::new(0)),
             own: CachePadded::new(Own {
+                sated: AtomicBool::new(false),
                 bottom: AtomicUsize::new(0),
                 private: AtomicUsize::new(0),
+                enough: AtomicUsize::new(private_for(workers)),
             }),
+            word: CachePadded::new(AtomicU64::new(0)),
             ring: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
         }
     }
@@ -91,9 +118,31 @@ impl<T> Split<T> {
     /// Owner: whether a join need not make a job.
     #[inline(always)]
     pub fn is_sated(&self) -> bool {
-        // ORDERING: relaxed throughout this module where only the owner writes; and the number
-        // exposed is a hint here, the next join asks again.
-        self.own.private.load(Relaxed) >= PRIVATE_MAX && self.exposed() != 0
+        // ORDERING: relaxed throughout this module where only the owner writes; and this is a
+        // hint, the next join asks again.
+        self.own.sated.load(Relaxed)
+    }
+
+    /// Owner: joins need not make jobs, as long as this holds.
+    #[inline]
+    pub fn settle(&self) {
+        if self.own.private.load(Relaxed) >= self.own.enough.load(Relaxed) && self.exposed() != 0 {
+            self.own.sated.store(true, Relaxed);
+        }
+    }
+
+    /// Thief: asks for a job to be exposed.
+    #[cold]
+    pub fn ask(&self) {
+        if self.own.sated.load(Relaxed) && self.exposed() == 0 {
+            self.own.sated.store(false, Relaxed);
+        }
+    }
+
+    /// Tells how many workers there are now.
+    pub fn resize(&self, workers: usize) {
+        // ORDERING: a hint for the next joins.
+        self.own.enough.store(private_for(workers), Relaxed);
     }
 
     /// How many jobs a thief could take now.
@@ -137,6 +186,7 @@ impl<T> Split<T> {
     /// Owner: takes its newest job out; `false` when that was stolen.
     #[inline]
     pub fn pop(&self) -> bool {
+        self.own.sated.store(false, Relaxed);
         let private = self.own.private.load(Relaxed);
         if private == 0 {
             return self.take_back();
@@ -192,7 +242,12 @@ impl<T> Split<T> {
                 .word
                 .compare_exchange(word, word + TOP_ONE - 1, Acquire, Acquire)
             {
-                Ok(_) => return Some(job),
+                Ok(_) => {
+                    if exposed_in(word) == 1 {
+                        self.own.sated.store(false, Relaxed);
+                    }
+                    return Some(job);
+                }
                 Err(now) => word = now,
             }
         }
