@@ -62,7 +62,7 @@ fn run_all(local: &Local) {
 
 fn steal_once(from: &Stealer) {
     let (own, _) = ring();
-    if let Steal::Success(job, _) = from.steal_into(&own) {
+    if let Steal::Success(job, _) = from.steal_into(&own, 1) {
         run(job);
         run_all(&own);
     }

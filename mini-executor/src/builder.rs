@@ -20,6 +20,7 @@ use crate::{
     owned::Owner,
     padded::Padded,
     phase::Phase,
+    poll::{Lookout, SharedPatience},
     queue::{
         inject::Injector,
         local::{self, Local},
@@ -27,6 +28,7 @@ use crate::{
     runtime::Runtime,
     shared::{OUTSIDE_LISTS, Remote, Shared},
     time::timers::Timers,
+    watch::Watch,
     worker::Worker,
 };
 
@@ -247,6 +249,9 @@ impl<T: Threads> Builder<T> {
             on_panic: self.on_panic.clone(),
             injector: Injector::new((2 * workers).min(MOST_LANES)),
             idle: Idle::new(workers),
+            lookout: Padded(Lookout::new(&ground)),
+            watch: Padded(Watch::new()),
+            patience: SharedPatience::new(),
             remotes,
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {

@@ -53,7 +53,7 @@ impl<T: Threads> Executor for Runtime<T> {
     }
 
     fn block_on_dyn(&self, future: Pin<&mut dyn Future<Output = ()>>) {
-        self.drive(future);
+        self.shared().drive(future);
     }
 
     fn wake_at(&self, until: Nanos, waker: &Waker) -> bool {

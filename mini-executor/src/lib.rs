@@ -31,6 +31,7 @@ extern crate alloc;
 extern crate std;
 
 mod builder;
+mod caller;
 mod context;
 mod counters;
 mod executor;
@@ -40,11 +41,13 @@ mod latch;
 mod owned;
 mod padded;
 mod phase;
+mod poll;
 mod queue;
 mod runtime;
 mod shared;
 mod time;
 mod wait;
+mod watch;
 mod worker;
 mod yield_now;
 

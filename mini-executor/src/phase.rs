@@ -156,7 +156,10 @@ impl<T: Threads> Shared<T> {
         if phase == OPEN || phase == CLOSED {
             return phase == CLOSED;
         }
-        if self.idle.sleeping() < self.remotes.len() || self.waiting.get() > 0 || self.has_work() {
+        if self.idle.sleeping() < self.remotes.len()
+            || self.waiting.get() > 0
+            || self.has_any_work()
+        {
             return false;
         }
         if self.shards().all(|shard| shard.live() == 0) {

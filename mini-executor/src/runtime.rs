@@ -1,24 +1,14 @@
 //! The runtime as its users see it.
 
 use alloc::sync::Arc;
-use core::{
-    fmt,
-    future::Future,
-    pin::{Pin, pin},
-};
+use core::{fmt, future::Future, pin::pin};
 
 use exec_core::{
-    Handle, JoinHandle, Meta, Shutdown, ShutdownReport, Stats, Threads, Ticket, block_on, spawn_on,
+    Handle, JoinHandle, Meta, Shutdown, ShutdownReport, Stats, Threads, Ticket, spawn_on,
     task::spawn_future,
 };
 
-use crate::{
-    builder::Builder,
-    context::{self, Context, Role},
-    home::Home,
-    shared::Shared,
-    wait::TaskWaiter,
-};
+use crate::{builder::Builder, home::Home, shared::Shared, wait::TaskWaiter};
 
 /// An M:N executor: many tasks on few workers.
 ///
@@ -122,7 +112,10 @@ impl<T: Threads> Runtime<T> {
         spawn_on(self, &Meta::new(), f)
     }
 
-    /// Drives a future on this thread until it is ready. The thread parks between polls.
+    /// Drives a future on this thread until it is ready.
+    ///
+    /// Between polls the thread parks; before it does so for the first time it may run a task that
+    /// it spawned just before.
     ///
     /// # Panics
     /// On a worker of any runtime of this ground, and inside another `block_on`: a task that
@@ -135,34 +128,9 @@ impl<T: Threads> Runtime<T> {
         let mut output = None;
         {
             let driven = pin!(async { output = Some(future.await) });
-            self.drive(driven);
+            self.shared.drive(driven);
         }
         output.expect("invariant: a driven future is ready")
-    }
-
-    pub(crate) fn drive(&self, future: Pin<&mut dyn Future<Output = ()>>) {
-        let ground = self.shared.ground;
-        context::with(ground, |context| {
-            let Some(context) = context else { return };
-            let (own, other) = (&self.shared.name, &context.name);
-            match context.role {
-                Role::Worker => panic!(
-                    "block_on of runtime `{own}` was called on a worker of runtime `{other}`, which \
-                     must not block; `.await` the future, or spawn it"
-                ),
-                Role::Caller => panic!(
-                    "block_on of runtime `{own}` was called inside block_on of runtime `{other}`; \
-                     `.await` the future there"
-                ),
-            }
-        });
-        let context = Context::new(
-            Role::Caller,
-            Arc::as_ptr(&self.shared).cast(),
-            self.shared.name.clone(),
-            None,
-        );
-        context::enter(ground, &context, || block_on::park(&ground, future));
     }
 
     /// Ends the runtime; see [`Shutdown`] for the ways. Idempotent, from any thread.

@@ -27,8 +27,10 @@ use crate::{
     owned::{Owner, Shard},
     padded::Padded,
     phase::{CLOSED, OPEN, Phase},
+    poll::{Lookout, SharedPatience},
     queue::{inject::Injector, local::Stealer},
     time::timers::Timers,
+    watch::Watch,
     worker::Worker,
 };
 
@@ -55,6 +57,10 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) on_panic: Option<PanicHandler>,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
+    pub(crate) lookout: Padded<Lookout>,
+    pub(crate) watch: Padded<Watch>,
+    /// How long callers of `block_on` look out.
+    pub(crate) patience: SharedPatience,
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) outside_tasks: Box<[(TryLock<Owner>, Arc<Shard>)]>,
     pub(crate) outside: Padded<Counters>,
@@ -146,14 +152,27 @@ impl<T: Threads> Shared<T> {
         }
     }
 
-    /// Whether any queue that an idle worker may take from has work; a caller that must not miss
-    /// any fences before.
+    /// Whether any queue has work that its worker will not take at once; a caller that must not
+    /// miss any fences before.
+    ///
+    /// One job alone in the ring of a worker that is awake is that worker's own next one. Taking it
+    /// would move it to another core for nothing, unless the worker is held up: for that see
+    /// `watch.rs`.
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self
                 .remotes
                 .iter()
-                .any(|remote| remote.queue.is_stealable())
+                .any(|remote| remote.queue.stealable() > 1)
+    }
+
+    /// Whether any queue has any work.
+    pub(crate) fn has_any_work(&self) -> bool {
+        !self.injector.is_empty()
+            || self
+                .remotes
+                .iter()
+                .any(|remote| !remote.queue.is_empty() || remote.queue.has_next())
     }
 
     /// Calls `waker` at `until`.

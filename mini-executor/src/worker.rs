@@ -30,8 +30,10 @@ use crate::{
     idle::Awake,
     owned::Owner,
     phase::{CLOSED, OPEN},
+    poll::{Patience, look_out},
     queue::local::{Local, Steal},
     shared::{Remote, Shared},
+    watch::{Lone, Watched},
 };
 
 /// Turns between two looks around. A prime, so that it does not fall in step with the tasks.
@@ -59,6 +61,11 @@ pub(crate) struct Worker<T: Threads> {
     /// The jobs below it that wait for something, and run others meanwhile.
     suspended: RefCell<Vec<JobId>>,
     dice: Cell<u64>,
+    patience: Patience,
+    /// It was woken for a job, and takes one even from a ring that has no other.
+    greedy: Cell<bool>,
+    /// What it saw of the others when it watched them last.
+    watched: Watched,
 }
 
 // SAFETY: `repr(C)`, and the first field is the context.
@@ -86,6 +93,9 @@ impl<T: Threads> Worker<T> {
             current: Cell::new(JobId::NONE),
             suspended: RefCell::new(Vec::new()),
             dice: Cell::new(index as u64 * 2 + 1),
+            patience: Patience::new(),
+            greedy: Cell::new(false),
+            watched: Watched::new(),
         };
         let ground = worker.shared.ground;
         // SAFETY: once, before the worker sleeps for the first time.
@@ -94,7 +104,7 @@ impl<T: Threads> Worker<T> {
             while worker.shared.phase.get() != CLOSED {
                 match worker.next() {
                     Some(job) => worker.execute(job),
-                    None => worker.sleep(None),
+                    None => worker.sleep(None, &|| false),
                 }
             }
             worker.clear();
@@ -149,6 +159,10 @@ impl<T: Threads> Worker<T> {
 
     fn place_next(&self, job: Job) {
         match self.queue.put_next(job) {
+            // Should this task go on for long, somebody has to see that the next one waits.
+            Ok(None) if !self.shared.watch.is_on() => {
+                self.shared.idle.hint();
+            }
             Ok(None) => {}
             Ok(Some(job)) | Err(job) => {
                 self.place_last(job);
@@ -222,6 +236,7 @@ impl<T: Threads> Worker<T> {
     /// A worker with work no longer searches; the last searcher wakes the next, if there is more.
     fn got(&self, job: Job) -> Option<Job> {
         if self.searching.get() {
+            self.greedy.set(false);
             self.stop_searching();
         }
         Some(job)
@@ -275,6 +290,7 @@ impl<T: Threads> Worker<T> {
             self.searching.set(true);
         }
         let count = shared.remotes.len();
+        let least = if self.greedy.get() { 1 } else { 2 };
         for _ in 0..ROUNDS {
             let mut again = false;
             let from = self.roll() as usize % count;
@@ -283,7 +299,7 @@ impl<T: Threads> Worker<T> {
                 if victim == self.index {
                     continue;
                 }
-                match shared.remotes[victim].queue.steal_into(&self.queue) {
+                match shared.remotes[victim].queue.steal_into(&self.queue, least) {
                     Steal::Success(job, n) => {
                         self.counters().steals.bump_by(n.into());
                         return self.got(job);
@@ -327,9 +343,40 @@ impl<T: Threads> Worker<T> {
         }
     }
 
-    /// Sleeps until there may be work, or until `limit`, or until this thread's token is set.
-    fn sleep(&self, limit: Option<Nanos>) {
+    /// Looks out for work for a while; `true` when there is some.
+    fn look_out(&self, limit: Nanos, over: &dyn Fn() -> bool) -> bool {
         let shared = &*self.shared;
+        let time = self.patience.now();
+        if time.is_zero() || shared.phase.get() != OPEN || !shared.lookout.take() {
+            return false;
+        }
+        // It counts as searching, so whoever posts a job meanwhile wakes nobody.
+        if !self.searching.replace(true) {
+            shared.idle.search();
+        }
+        let lone = Lone::new();
+        let seen = look_out(&shared.ground, time, limit, || {
+            let held_up = || lone.is_held_up(shared.remotes.iter().map(|r| &r.queue));
+            if shared.has_work() || shared.phase.get() != OPEN || over() {
+                return true;
+            }
+            self.greedy.set(held_up());
+            self.greedy.get()
+        });
+        shared.lookout.leave();
+        self.patience.learn(seen);
+        seen
+    }
+
+    /// Sleeps until there may be work, or until `limit`, or until this thread's token is set; not
+    /// at all when it is `over` while it looks out.
+    fn sleep(&self, limit: Option<Nanos>, over: &dyn Fn() -> bool) {
+        let shared = &*self.shared;
+        let next = self.remote().timers.next();
+        let until = limit.map_or(next, |limit| limit.min(next));
+        if self.look_out(until, over) {
+            return;
+        }
         shared.idle.announce(self.index, self.searching.take());
         if shared.has_work() || shared.phase.get() != OPEN && shared.end_if_quiet() {
             if shared.idle.awake(self.index) == Awake::Alone {
@@ -338,17 +385,38 @@ impl<T: Threads> Worker<T> {
             self.searching.set(true);
             return;
         }
+        // The fence is behind: timers that were added meanwhile are seen.
         let next = self.remote().timers.next();
         let until = limit.map_or(next, |limit| limit.min(next));
         if until > Nanos(0) {
             self.counters().parks.bump();
-            let until = (until != Nanos::MAX).then_some(until);
-            shared.ground.park(until);
+            self.park(until);
         }
         if shared.idle.awake(self.index) == Awake::Claimed {
             self.counters().wakes.bump();
             self.searching.set(true);
+            self.greedy.set(true);
         }
+    }
+
+    /// Parks; as the one that watches the others, if nobody does and some are awake.
+    fn park(&self, until: Nanos) {
+        let shared = &*self.shared;
+        let Some(rest) = shared
+            .watch
+            .take(self.index, || shared.idle.sleeping() < shared.remotes.len())
+        else {
+            shared.ground.park((until != Nanos::MAX).then_some(until));
+            return;
+        };
+        let now = shared.ground.now();
+        shared
+            .ground
+            .park(Some(until.min(now.saturating_add(rest))));
+        if let Some(job) = self.watched.rescue(shared, self.index) {
+            self.place_last(job);
+        }
+        shared.watch.leave(self.index);
     }
 
     /// Runs turns until `done`.
@@ -383,7 +451,7 @@ impl<T: Threads> Worker<T> {
             if shared.phase.get() == CLOSED {
                 shared.ground.park(mode.until);
             } else {
-                self.sleep(mode.until);
+                self.sleep(mode.until, &|| done.is_done());
             }
             shared.waiting.take(1);
         };

@@ -130,6 +130,15 @@ impl Injector {
         None
     }
 
+    /// Takes the oldest job of the lane `hint`, if that is free.
+    pub(crate) fn pop_from(&self, hint: usize) -> Option<Job> {
+        let lane = self.lane(hint);
+        if lane.level() == 0 {
+            return None;
+        }
+        lane.try_with(|queue, _| queue.0.pop_front()).flatten()
+    }
+
     /// Whether every lane is empty; a caller that must not miss a job fences before.
     pub(crate) fn is_empty(&self) -> bool {
         self.lanes.iter().all(|lane| lane.level() == 0)

@@ -96,8 +96,9 @@ impl Ring {
         });
     }
 
-    /// Thief: claims `n(available)` jobs. `Err(true)`: another claim was faster.
-    fn claim(&self, n: impl Fn(u32) -> u32) -> Result<(u32, u32), bool> {
+    /// Thief: claims `n(available)` jobs, if there are `least`. `Err(true)`: another claim was
+    /// faster.
+    fn claim(&self, least: u32, n: impl Fn(u32) -> u32) -> Result<(u32, u32), bool> {
         // ORDERING: Acquire pairs with the AcqRel of `pop` and `release`, so that `tail` below is
         // not older than this head.
         let head = self.head.load(Acquire);
@@ -108,7 +109,7 @@ impl Ring {
         // ORDERING: Acquire pairs with the Release of `push`: the jobs are there.
         let tail = self.tail.load(Acquire);
         let available = tail.wrapping_sub(real);
-        if available == 0 {
+        if available < least.max(1) {
             return Err(false);
         }
         if available > CAPACITY {
@@ -146,7 +147,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        while let Ok((at, _)) = self.claim(|_| 1) {
+        while let Ok((at, _)) = self.claim(1, |_| 1) {
             // SAFETY: claimed, one slot.
             drop(unsafe { self.read(at) });
             self.release();
@@ -319,13 +320,14 @@ impl Local {
 }
 
 impl Stealer {
-    /// Takes half of the jobs of this ring into `to`, a ring of the calling thread.
-    pub fn steal_into(&self, to: &Local) -> Steal {
+    /// Takes half of the jobs of this ring into `to`, a ring of the calling thread; nothing when
+    /// there are fewer than `least`.
+    pub fn steal_into(&self, to: &Local, least: u32) -> Steal {
         let room = to.room();
         // The last job is returned, so `room + 1` fit.
         let (from, n) = match self
             .ring
-            .claim(|available| (available - available / 2).min(room + 1))
+            .claim(least, |available| (available - available / 2).min(room + 1))
         {
             Ok(claim) => claim,
             Err(true) => return Steal::Retry,
@@ -349,7 +351,7 @@ impl Stealer {
 
     /// Takes the oldest job, from any thread.
     pub fn steal_one(&self) -> Steal {
-        match self.ring.claim(|_| 1) {
+        match self.ring.claim(1, |_| 1) {
             Ok((at, _)) => {
                 // SAFETY: claimed, read once.
                 let job = unsafe { self.ring.read(at) };
@@ -366,11 +368,34 @@ impl Stealer {
         self.ring.next.take()
     }
 
-    /// Whether a thief would find something now; a caller that must not miss a job fences before.
-    pub fn is_stealable(&self) -> bool {
+    /// How many jobs a thief would find now; a caller that must not miss a job fences before.
+    pub fn stealable(&self) -> u32 {
         // ORDERING: a hint, made exact by the caller's fence.
         let (steal, real) = unpack(self.ring.head.load(Relaxed));
-        steal == real && self.ring.tail.load(Relaxed) != real
+        if steal != real {
+            return 0;
+        }
+        // The head may be older than the tail; then somebody is popping.
+        self.ring
+            .tail
+            .load(Relaxed)
+            .wrapping_sub(real)
+            .min(CAPACITY)
+    }
+
+    /// What tells one state of the ring's head from another.
+    pub fn stamp(&self) -> u64 {
+        self.ring.head.load(Relaxed)
+    }
+
+    /// Whether the owner has a job to run next.
+    pub fn has_next(&self) -> bool {
+        self.ring.next.is_full()
+    }
+
+    /// Whether no job is in the ring.
+    pub fn is_empty(&self) -> bool {
+        self.ring.len() == 0
     }
 
     /// How many jobs are there, roughly.

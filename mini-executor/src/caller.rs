@@ -1,0 +1,127 @@
+//! A thread from outside that drives a future: `block_on`.
+//!
+//! # Protocol
+//! Poll; when the future waits, run one job of this thread's lane of the injector, once: what was
+//! spawned just before is likely what is waited for, and running it here costs no wake of another
+//! thread. Then look out for the wake for a short while (see `poll.rs`), then park.
+//!
+//! # Why nothing is lost
+//! The waker sets a flag, then the thread's token. The thread clears the flag before it polls,
+//! and parks only when the flag is clear; a wake between that look and the park leaves the token.
+
+use alloc::{sync::Arc, task::Wake};
+use core::{
+    future::Future,
+    pin::Pin,
+    task::{Context as TaskContext, Waker},
+};
+
+use exec_core::{
+    Nanos, Threads,
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{AcqRel, Acquire, Release},
+    },
+};
+
+use crate::{
+    context::{self, Context, Role},
+    poll::look_out,
+    shared::Shared,
+};
+
+struct Woken {
+    woken: AtomicBool,
+    unparker: Waker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+    fn wake_by_ref(self: &Arc<Self>) {
+        // ORDERING: Release publishes what came before the wake to the next poll.
+        if !self.woken.swap(true, AcqRel) {
+            self.unparker.wake_by_ref();
+        }
+    }
+}
+
+impl<T: Threads> Shared<T> {
+    /// Drives `future` on this thread until it is ready.
+    ///
+    /// # Panics
+    /// On a worker, and inside another `block_on`.
+    pub(crate) fn drive(self: &Arc<Self>, future: Pin<&mut dyn Future<Output = ()>>) {
+        self.refuse_to_nest();
+        let context = Context::new(
+            Role::Caller,
+            Arc::as_ptr(self).cast(),
+            self.name.clone(),
+            None,
+        );
+        context::enter(self.ground, &context, || self.drive_here(future));
+    }
+
+    fn refuse_to_nest(&self) {
+        context::with(self.ground, |context| {
+            let Some(context) = context else { return };
+            let (own, other) = (&self.name, &context.name);
+            match context.role {
+                Role::Worker => panic!(
+                    "block_on of runtime `{own}` was called on a worker of runtime `{other}`, which \
+                     must not block; `.await` the future, or spawn it"
+                ),
+                Role::Caller => panic!(
+                    "block_on of runtime `{own}` was called inside block_on of runtime `{other}`; \
+                     `.await` the future there"
+                ),
+            }
+        });
+    }
+
+    fn drive_here(&self, mut future: Pin<&mut dyn Future<Output = ()>>) {
+        let state = Arc::new(Woken {
+            woken: AtomicBool::new(false),
+            unparker: self.ground.unparker(),
+        });
+        let waker = Waker::from(state.clone());
+        let mut cx = TaskContext::from_waker(&waker);
+        let mut may_help = true;
+        while future.as_mut().poll(&mut cx).is_pending() {
+            // ORDERING: Acquire pairs with the waker's swap, here and below.
+            while !state.woken.swap(false, AcqRel) {
+                if core::mem::take(&mut may_help) && self.help_once() {
+                    continue;
+                }
+                if self.lookout.is_useful() {
+                    let seen = || state.woken.load(Acquire);
+                    let paid_off = look_out(&self.ground, self.patience.now(), Nanos::MAX, seen);
+                    self.patience.learn(paid_off);
+                    if paid_off {
+                        continue;
+                    }
+                }
+                if !state.woken.load(Acquire) {
+                    self.ground.park(None);
+                }
+            }
+        }
+        // A late wake of this future finds the flag set, and leaves the thread's token alone.
+        state.woken.store(true, Release);
+    }
+
+    /// Runs one job that was put into this thread's lane, if there is one.
+    fn help_once(&self) -> bool {
+        let Some(job) = self.injector.pop_from(crate::shared::thread_hint()) else {
+            return false;
+        };
+        let result = job.run();
+        self.outside.ran.add(1);
+        if let Err(payload) = result {
+            self.outside.panicked.add(1);
+            self.report_panic(payload);
+        }
+        true
+    }
+}

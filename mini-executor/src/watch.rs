@@ -1,0 +1,184 @@
+//! Seeing that a worker is held up, and taking over what waits behind it.
+//!
+//! A worker's next job, and one that is alone in its ring, are left to that worker: it will run
+//! them at once, with what they need in its cache. That holds unless the poll or closure it is in
+//! goes on for long. So while some worker is awake, one of those that sleep is the watch: it wakes
+//! once a [`PERIOD`], and when a worker has not finished a single job since the last time, though
+//! others wait behind it, it takes one of them, the next job first. A woken worker steals the
+//! rest.
+//!
+//! # States
+//! The watch is on (some worker watches, or did within [`GRACE`]) or off. It goes off when all
+//! workers have slept for the length of the grace, so that an idle runtime sleeps for good. A
+//! worker that puts a job into its next slot while the watch is off wakes a sleeper, which
+//! becomes the watch.
+//!
+//! # Why no job waits for long
+//! A job that is left behind a held-up worker was put there by that worker. The watch was on
+//! then, and takes the job after one or two periods; or it was off, and the put woke a worker.
+
+use core::{cell::Cell, time::Duration};
+
+use alloc::{boxed::Box, vec::Vec};
+
+use exec_core::{
+    Job, Nanos, Threads,
+    sync::atomic::{
+        AtomicUsize,
+        Ordering::{AcqRel, Relaxed, Release},
+    },
+};
+
+use crate::{
+    queue::local::{Steal, Stealer},
+    shared::Shared,
+};
+
+/// How often the watch looks.
+pub(crate) const PERIOD: Duration = Duration::from_micros(400);
+/// Periods that the watch stays on when all sleep.
+pub(crate) const GRACE: usize = 8;
+
+/// Nobody watches, and nobody did of late.
+const OFF: usize = usize::MAX;
+/// Nobody watches at the moment; the next one that sleeps will.
+const FREE: usize = usize::MAX - 1;
+
+/// Who watches.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// A worker's number, `FREE` or `OFF`.
+    by: AtomicUsize,
+    /// Looks in a row at which all slept; written by the one who watches.
+    quiet: AtomicUsize,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self {
+            by: AtomicUsize::new(OFF),
+            quiet: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether a job that waits behind a held-up worker will be seen.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        // ORDERING: a hint; it changes at most once in several periods.
+        self.by.load(Relaxed) != OFF
+    }
+
+    /// Worker `own` is about to sleep: the time until it should look at the others; `None` when it
+    /// need not.
+    pub(crate) fn take(&self, own: usize, some_awake: impl Fn() -> bool) -> Option<Duration> {
+        let by = self.by.load(Relaxed);
+        if by != OFF && by != FREE {
+            return None;
+        }
+        let quiet = if some_awake() {
+            0
+        } else {
+            self.quiet.load(Relaxed) + 1
+        };
+        if quiet > 0 && by == OFF {
+            return None;
+        }
+        if quiet > GRACE {
+            let _ = self.by.compare_exchange(FREE, OFF, AcqRel, Relaxed);
+            return None;
+        }
+        self.by.compare_exchange(by, own, AcqRel, Relaxed).ok()?;
+        self.quiet.store(quiet, Relaxed);
+        Some(PERIOD)
+    }
+
+    /// Worker `own` no longer sleeps.
+    pub(crate) fn leave(&self, own: usize) {
+        // ORDERING: Release: what it saw comes before the next one's looks.
+        let _ = self.by.compare_exchange(own, FREE, Release, Relaxed);
+    }
+}
+
+/// What the watching worker saw at its last look.
+pub(crate) struct Watched {
+    /// For each worker the number of jobs it had finished.
+    finished: Cell<Box<[u64]>>,
+}
+
+impl Watched {
+    pub(crate) fn new() -> Self {
+        Self {
+            finished: Cell::default(),
+        }
+    }
+
+    /// Looks at the others: takes a job that waits behind one that is held up, and fires timers
+    /// that are overdue.
+    pub(crate) fn rescue<T: Threads>(&self, shared: &Shared<T>, own: usize) -> Option<Job> {
+        let before = self.finished.take();
+        let mut now = Vec::with_capacity(shared.remotes.len());
+        let mut rescued = None;
+        for (index, remote) in shared.remotes.iter().enumerate() {
+            let finished = remote.counters.ran.get();
+            now.push(finished);
+            let held_up = index != own
+                && remote.counters.running.get() > 0
+                && before.get(index) == Some(&finished);
+            if !held_up {
+                continue;
+            }
+            if remote.timers.next() != Nanos::MAX {
+                remote.timers.fire(shared.ground.now());
+            }
+            if rescued.is_none() {
+                rescued = remote
+                    .queue
+                    .take_next()
+                    .or_else(|| match remote.queue.steal_one() {
+                        Steal::Success(job, _) => Some(job),
+                        Steal::Empty | Steal::Retry => None,
+                    });
+            }
+        }
+        self.finished.set(now.into());
+        rescued
+    }
+}
+
+/// Observes rings that have one job for the length of a look-out.
+pub(crate) struct Lone {
+    /// Looks at which the same lone job was there.
+    looks: Cell<u32>,
+    stamp: Cell<u64>,
+}
+
+/// Looks (each a few spins apart) after which a lone job counts as held up: some microseconds.
+const HELD_UP: u32 = 32;
+
+impl Lone {
+    pub(crate) fn new() -> Self {
+        Self {
+            looks: Cell::new(0),
+            stamp: Cell::new(0),
+        }
+    }
+
+    /// Whether a job has been alone in its ring for some microseconds.
+    pub(crate) fn is_held_up<'a>(&self, rings: impl Iterator<Item = &'a Stealer>) -> bool {
+        let mut stamp = 0_u64;
+        let mut any = false;
+        for ring in rings {
+            if ring.stealable() == 1 {
+                any = true;
+                stamp = stamp.rotate_left(7) ^ ring.stamp();
+            }
+        }
+        if !any || stamp != self.stamp.get() {
+            self.stamp.set(stamp);
+            self.looks.set(0);
+            return false;
+        }
+        self.looks.set(self.looks.get() + 1);
+        self.looks.get() > HELD_UP
+    }
+}
