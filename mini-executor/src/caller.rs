@@ -54,7 +54,7 @@ impl<T: Threads> Shared<T> {
     /// On a worker, and inside another `block_on`.
     pub(crate) fn drive(self: &Arc<Self>, future: Pin<&mut dyn Future<Output = ()>>) {
         self.refuse_to_nest();
-        let context = Context::new(
+        let context = Context::new::<T>(
             Role::Caller,
             Arc::as_ptr(self).cast(),
             self.name.clone(),

@@ -5,6 +5,7 @@
 //! pointer back when it is done. Everybody else finds null, or a block with another first word.
 
 use alloc::sync::Arc;
+use core::any::TypeId;
 
 use exec_core::{
     Threads,
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     /// The address of the runtime's shared part: it tells its workers from those of others, and
     /// with them the ground.
     pub(crate) runtime: *const (),
+    /// The type of the runtime's ground.
+    pub(crate) ground: TypeId,
     /// The runtime's name.
     pub(crate) name: Arc<str>,
     /// `None` for a caller, which parks.
@@ -42,7 +45,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(
+    pub(crate) fn new<T: Threads>(
         role: Role,
         runtime: *const (),
         name: Arc<str>,
@@ -52,6 +55,7 @@ impl Context {
             mark: &raw const OURS,
             role,
             runtime,
+            ground: TypeId::of::<T>(),
             name,
             wait,
         }

@@ -45,6 +45,7 @@ mod poll;
 mod queue;
 mod runtime;
 mod shared;
+mod spawner;
 mod time;
 mod wait;
 mod watch;
@@ -53,6 +54,8 @@ mod yield_now;
 
 pub use builder::{BuildError, Builder, MAX_WORKERS, PanicHandler};
 pub use runtime::Runtime;
+pub use spawner::Spawner;
+pub use time::sleep::{Elapsed, Interval, Sleep, Timeout};
 pub use yield_now::{YieldNow, yield_now};
 
 pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownReport, Stats};

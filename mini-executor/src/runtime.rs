@@ -1,14 +1,18 @@
 //! The runtime as its users see it.
 
 use alloc::sync::Arc;
-use core::{fmt, future::Future, pin::pin};
+use core::{fmt, future::Future, pin::pin, time::Duration};
 
 use exec_core::{
-    Handle, JoinHandle, Meta, Shutdown, ShutdownReport, Stats, Threads, Ticket, spawn_on,
-    task::spawn_future,
+    Handle, JoinHandle, Meta, Nanos, Shutdown, ShutdownReport, Stats, Threads, spawn_on,
 };
 
-use crate::{builder::Builder, home::Home, shared::Shared, wait::TaskWaiter};
+use crate::{
+    builder::Builder,
+    shared::Shared,
+    spawner::Spawner,
+    time::sleep::{Interval, Sleep, Timeout},
+};
 
 /// An M:N executor: many tasks on few workers.
 ///
@@ -36,7 +40,7 @@ pub struct Runtime<
     #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
     #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
 > {
-    shared: Arc<Shared<T>>,
+    spawner: Spawner<T>,
 }
 
 #[cfg(all(feature = "std", not(loom)))]
@@ -62,21 +66,23 @@ impl<T: Threads> Runtime<T> {
     }
 
     pub(crate) fn of(shared: Arc<Shared<T>>) -> Self {
-        Self { shared }
+        Self {
+            spawner: Spawner(shared),
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<T>> {
-        &self.shared
+        &self.spawner.0
     }
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
-        self.shared.remotes.len()
+        self.shared().remotes.len()
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.shared().name
     }
 
     /// Spawns a task and returns the handle of its output. One allocation; none a wake.
@@ -90,10 +96,37 @@ impl<T: Threads> Runtime<T> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let home = Home::of(&self.shared);
-        spawn_future(future, home, TaskWaiter::<T>::shared(), |job, _| {
-            self.shared.spawn(job).map(|()| Ticket::shared())
-        })
+        self.spawner.spawn(future)
+    }
+
+    /// A handle that tasks may keep: it does not keep the runtime running.
+    pub fn spawner(&self) -> Spawner<T> {
+        self.spawner.clone()
+    }
+
+    /// A future that is ready after `duration`: at the next tick of 33 µs at the earliest.
+    pub fn sleep(&self, duration: Duration) -> Sleep<T> {
+        self.spawner.sleep(duration)
+    }
+
+    /// A future that is ready at `at`, in the time of the ground. The past is ready at once,
+    /// [`Nanos::MAX`] never.
+    pub fn sleep_until(&self, at: Nanos) -> Sleep<T> {
+        self.spawner.sleep_until(at)
+    }
+
+    /// Runs `future` for `limit` at most.
+    ///
+    /// # Errors
+    /// The future's output is [`Elapsed`](crate::Elapsed) when the time was up first; the future
+    /// is dropped with the timeout.
+    pub fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F, T> {
+        self.spawner.timeout(limit, future)
+    }
+
+    /// Beats that are `period` apart; the first one at once.
+    pub fn interval(&self, period: Duration) -> Interval<T> {
+        self.spawner.interval(period)
     }
 
     /// Spawns a closure and returns the handle of its result. One allocation.
@@ -128,7 +161,7 @@ impl<T: Threads> Runtime<T> {
         let mut output = None;
         {
             let driven = pin!(async { output = Some(future.await) });
-            self.shared.drive(driven);
+            self.shared().drive(driven);
         }
         output.expect("invariant: a driven future is ready")
     }
@@ -141,15 +174,15 @@ impl<T: Threads> Runtime<T> {
     /// # Blocking
     /// As [`Shutdown`] says; on one of its own workers it does not block.
     pub fn shutdown(&self, how: Shutdown) -> ShutdownReport {
-        self.shared.shutdown(how)
+        self.shared().shutdown(how)
     }
 
     /// What it has done so far.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         stats.threads = self.workers() as u64;
-        self.shared.outside.add_to(&mut stats);
-        for remote in &self.shared.remotes {
+        self.shared().outside.add_to(&mut stats);
+        for remote in &*self.shared().remotes {
             remote.counters.add_to(&mut stats);
         }
         stats
@@ -157,8 +190,8 @@ impl<T: Threads> Runtime<T> {
 
     /// How many jobs wait in its queues, roughly.
     pub fn queued(&self) -> u64 {
-        let rings = self.shared.remotes.iter();
-        self.shared.injector.len() + rings.map(|r| u64::from(r.queue.len())).sum::<u64>()
+        let rings = self.shared().remotes.iter();
+        self.shared().injector.len() + rings.map(|r| u64::from(r.queue.len())).sum::<u64>()
     }
 
     /// The family's handle of this runtime.
@@ -169,14 +202,14 @@ impl<T: Threads> Runtime<T> {
 
 impl<T: Threads> Drop for Runtime<T> {
     fn drop(&mut self) {
-        self.shared.quiesce();
+        self.shared().quiesce();
     }
 }
 
 impl<T: Threads> fmt::Debug for Runtime<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime")
-            .field("name", &self.shared.name)
+            .field("name", &self.shared().name)
             .field("workers", &self.workers())
             .finish_non_exhaustive()
     }

@@ -29,7 +29,7 @@ use crate::{
     phase::{CLOSED, OPEN, Phase},
     poll::{Lookout, SharedPatience},
     queue::{inject::Injector, local::Stealer},
-    time::timers::Timers,
+    time::timers::{Added, Timers},
     watch::Watch,
     worker::Worker,
 };
@@ -181,15 +181,32 @@ impl<T: Threads> Shared<T> {
             waker.wake_by_ref();
             return true;
         }
+        self.add_timer(until, waker).1 != Added::Closed
+    }
+
+    /// Adds a timer to this worker's, or from outside to those of some worker, whose number comes
+    /// back.
+    pub(crate) fn add_timer(&self, at: Nanos, waker: &Waker) -> (usize, Added) {
         self.with_worker(|worker| match worker {
-            Some(worker) => worker.remote().timers.add(until, waker.clone()),
+            Some(worker) => (worker.index, worker.remote().timers.add(at, waker)),
             None => {
-                let at = thread_hint() % self.remotes.len();
-                let taken = self.remotes[at].timers.add(until, waker.clone());
-                self.idle.wake(at);
-                taken
+                let index = thread_hint() % self.remotes.len();
+                let added = self.remotes[index].timers.add(at, waker);
+                self.idle.wake(index);
+                (index, added)
             }
         })
+    }
+
+    /// Another counted pointer to the runtime at `this`.
+    ///
+    /// # Safety
+    /// `this` came from an `Arc` that lives.
+    pub(crate) unsafe fn again(this: *const Self) -> Arc<Self> {
+        // SAFETY: by the caller.
+        unsafe { Arc::increment_strong_count(this) };
+        // SAFETY: the count just added.
+        unsafe { Arc::from_raw(this) }
     }
 
     /// Enters a task into the list of the living; the key names its place.

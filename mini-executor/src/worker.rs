@@ -76,7 +76,7 @@ impl<T: Threads> Worker<T> {
     pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
         let runtime = Arc::as_ptr(&shared).cast();
         let worker = Self {
-            context: Context::new(
+            context: Context::new::<T>(
                 Role::Worker,
                 runtime,
                 shared.name.clone(),

@@ -138,6 +138,11 @@ impl<C: Container> Lane<C> {
         self.level.load(Acquire)
     }
 
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.late.is_closed()
+    }
+
     /// Refuses what comes from now on and takes out what is there.
     pub fn close(&self) -> Vec<C::Item> {
         let mut items = self.late.close();

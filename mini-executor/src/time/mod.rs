@@ -1,5 +1,7 @@
 //! Waking tasks at points in time.
 //!
-//! [`timers`] is one worker's share, [`sleep`] the future.
+//! [`wheel`] keeps timers, [`timers`] is one worker's share of them, [`sleep`] has the futures.
 
+pub(crate) mod sleep;
 pub(crate) mod timers;
+pub(crate) mod wheel;

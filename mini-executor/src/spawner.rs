@@ -1,0 +1,104 @@
+//! A runtime as its own tasks see it.
+
+use alloc::sync::Arc;
+use core::{any::TypeId, fmt, future::Future, time::Duration};
+
+use exec_core::{JoinHandle, Nanos, Threads, Ticket, task::spawn_future};
+
+use crate::{
+    context,
+    home::Home,
+    shared::Shared,
+    time::sleep::{Interval, Sleep, Timeout},
+    wait::TaskWaiter,
+};
+
+/// Spawns tasks on a runtime, and makes timers of it, without keeping it running.
+///
+/// Tasks hold one instead of the [`Runtime`](crate::Runtime), which ends when its owner drops it.
+///
+/// # Examples
+/// ```
+/// # #[cfg(feature = "std")] {
+/// # use core::time::Duration;
+/// let runtime = mini_executor::Runtime::new().unwrap();
+/// let spawner = runtime.spawner();
+/// let task = runtime.spawn(async move {
+///     spawner.sleep(Duration::from_millis(1)).await;
+///     spawner.spawn(async { 1 }).await
+/// });
+/// assert_eq!(task.join().unwrap().unwrap(), 1);
+/// # }
+/// ```
+pub struct Spawner<
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+>(pub(crate) Arc<Shared<T>>);
+
+impl<T: Threads> Spawner<T> {
+    /// That of the runtime whose worker this thread is, or whose `block_on` it is in.
+    pub fn current() -> Option<Self> {
+        context::with(T::default(), |context| {
+            let context = context?;
+            if context.ground != TypeId::of::<T>() {
+                return None;
+            }
+            // SAFETY: the context says that it was made for a runtime of this ground, and whoever
+            // made it keeps the runtime's memory for as long as the context is this thread's.
+            Some(Self(unsafe { Shared::again(context.runtime.cast()) }))
+        })
+    }
+
+    /// As [`Runtime::spawn`](crate::Runtime::spawn).
+    ///
+    /// # Errors
+    /// None here: after the end of the runtime, joining the handle says
+    /// [`JoinError::Rejected`](exec_core::JoinError::Rejected).
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let home = Home::of(&self.0);
+        spawn_future(future, home, TaskWaiter::<T>::shared(), |job, _| {
+            self.0.spawn(job).map(|()| Ticket::shared())
+        })
+    }
+
+    /// As [`Runtime::sleep`](crate::Runtime::sleep).
+    pub fn sleep(&self, duration: Duration) -> Sleep<T> {
+        self.sleep_until(self.0.ground.now().saturating_add(duration))
+    }
+
+    /// As [`Runtime::sleep_until`](crate::Runtime::sleep_until).
+    pub fn sleep_until(&self, at: Nanos) -> Sleep<T> {
+        Sleep::until(self.0.clone(), at)
+    }
+
+    /// As [`Runtime::timeout`](crate::Runtime::timeout).
+    pub fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F, T> {
+        Timeout::new(future, self.sleep(limit))
+    }
+
+    /// As [`Runtime::interval`](crate::Runtime::interval).
+    pub fn interval(&self, period: Duration) -> Interval<T> {
+        Interval::new(self.sleep(Duration::ZERO), period)
+    }
+
+    /// The time, as [`sleep_until`](Self::sleep_until) counts it.
+    pub fn now(&self) -> Nanos {
+        self.0.ground.now()
+    }
+}
+
+impl<T: Threads> Clone for Spawner<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Threads> fmt::Debug for Spawner<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Spawner").field(&self.0.name).finish()
+    }
+}
