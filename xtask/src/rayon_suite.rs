@@ -82,7 +82,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let patch = (side == Side::Ours).then_some(core.as_path());
         left_out = sources::unpack(&dir, &packages, patch)?;
         let verdicts = programs::run(side, &dir, &folder, &options)?;
-        verdicts.write(&dir.join("verdicts.tsv"))?;
+        if args.only.is_none() {
+            verdicts.write(&dir.join("verdicts.tsv"))?;
+        }
         Ok(verdicts)
     };
     let original = if args.ours {

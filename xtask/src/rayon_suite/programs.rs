@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::verdicts::{self, Verdict, Verdicts};
@@ -69,7 +69,8 @@ struct Run<'a> {
 /// Runs everything in the workspace `dir`, which is built below `folder`.
 ///
 /// # Errors
-/// Where a program's output can't be kept; what goes wrong with a test is a verdict.
+/// Where nothing of a package can be built, or an output can't be kept; what goes wrong with a
+/// test is a verdict.
 pub(super) fn run(
     side: Side,
     dir: &Path,
@@ -163,7 +164,11 @@ impl Run<'_> {
                 finished.stderr
             ));
         }
-        executables(&finished.stdout, shown)
+        let programs = executables(&finished.stdout, shown)?;
+        if programs.is_empty() {
+            bail!("no test program of {shown} could be built");
+        }
+        Ok(programs)
     }
 
     /// Runs all tests of a program.
