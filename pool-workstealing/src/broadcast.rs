@@ -29,7 +29,7 @@ pub struct BroadcastContext<'a> {
 }
 
 impl BroadcastContext<'_> {
-    fn new(index: usize, threads: usize) -> Self {
+    pub(crate) fn new(index: usize, threads: usize) -> Self {
         Self {
             index,
             threads,
@@ -133,6 +133,9 @@ where
         part.run();
     }
     match Worker::current() {
+        Some(worker) if here.is_none() => {
+            worker.wait_elsewhere(|| call.latch.is_set(), || call.latch.park());
+        }
         Some(worker) => worker.wait_until(|| call.latch.is_set(), || None, || call.latch.park()),
         None => call.latch.wait(),
     }

@@ -84,7 +84,7 @@ where
     }
     match Worker::current() {
         // A worker of another pool goes on with its own pool's work.
-        Some(worker) => worker.wait_until(|| call.latch.is_set(), || None, || call.latch.park()),
+        Some(worker) => worker.wait_elsewhere(|| call.latch.is_set(), || call.latch.park()),
         None => call.latch.wait(),
     }
     std::mem::forget(abort);

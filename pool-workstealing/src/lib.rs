@@ -13,6 +13,10 @@ mod broadcast;
 #[cfg(not(loom))]
 mod builder;
 #[cfg(not(loom))]
+mod elsewhere;
+#[cfg(not(loom))]
+mod enter;
+#[cfg(not(loom))]
 mod executor;
 #[cfg(not(loom))]
 mod fork;
@@ -44,6 +48,8 @@ mod stats;
 mod threads;
 #[cfg(not(loom))]
 mod worker;
+#[cfg(not(loom))]
+mod yielding;
 
 #[cfg(not(loom))]
 pub use {

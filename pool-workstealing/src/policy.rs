@@ -8,8 +8,8 @@
 #[non_exhaustive]
 pub enum WaitPolicy {
     /// Only work that belongs to what it waits for: it steals back from the thief of its job,
-    /// and takes jobs of its own scope. A lock that is held across a nested join is safe, and
-    /// the stack stays as deep as the computation.
+    /// takes jobs of its own scope, and what it has itself spawned since the scope began. A lock
+    /// that is held across a nested join is safe, and the stack stays as deep as the computation.
     #[default]
     OwnSubtree,
     /// Any work of the pool. A little more throughput in uneven programs; a lock that is held

@@ -39,6 +39,8 @@ pub struct ThreadPool {
     registry: Arc<Registry>,
     /// The threads by seat, and how to make more of them; locked while the pool is resized.
     threads: Mutex<Threads>,
+    /// Whether the drop waits.
+    waits: bool,
 }
 
 impl ThreadPool {
@@ -54,6 +56,7 @@ impl ThreadPool {
         Self {
             registry,
             threads: Mutex::new(threads),
+            waits: true,
         }
     }
 
@@ -303,6 +306,12 @@ impl ThreadPool {
         self.join_threads();
     }
 
+    /// Closes the pool and doesn't wait: its workers finish what was accepted, and leave by
+    /// themselves.
+    pub fn detach(mut self) {
+        self.waits = false;
+    }
+
     /// Joins the threads, which have left or are about to.
     fn join_threads(&self) {
         let threads = self.threads.lock().take();
@@ -349,7 +358,7 @@ impl ThreadPool {
 impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.registry.close();
-        if self.current_thread_index().is_none() && !self.registry.is_stopped() {
+        if self.waits && self.current_thread_index().is_none() && !self.registry.is_stopped() {
             self.registry.wait_gone(None);
             self.join_threads();
         }

@@ -7,8 +7,9 @@
 //!
 //! # Protocol
 //! `spawn` counts, queues the job, and hands a token to the pool. The owner, at the end of its
-//! body, runs jobs from the queue until it is empty, then spins and parks until the count is
-//! zero, or until a job of the scope has spawned another.
+//! body, runs what its deque has got since the scope began (tokens of this scope mostly, and
+//! whatever else the same code has spawned), then jobs from the queue, then spins and parks until
+//! the count is zero, or until a job of the scope has spawned another.
 //!
 //! # Why nothing is lost
 //! The owner looks at the queue and at the count under the queue's lock before it leaves its
@@ -30,6 +31,8 @@ use exec_core::{
     },
     unwind::{self, AbortOnDrop, Payload},
 };
+
+mod broadcast;
 
 use crate::{global, install, job::QueuedJob, registry::Registry, worker::Worker};
 
@@ -68,9 +71,13 @@ impl Core {
         }
     }
 
-    fn add(&self, job: QueuedJob) {
+    fn count_one(&self) {
         // ORDERING: the owner's share, or the running job's, keeps the count above zero.
         self.pending.fetch_add(1, Relaxed);
+    }
+
+    fn add(&self, job: QueuedJob) {
+        self.count_one();
         let owner = {
             let mut queue = self.queue.lock();
             queue.jobs.push_back(job);
@@ -146,12 +153,15 @@ impl Core {
     }
 
     /// Waits for every job, in the way of the thread that it is.
-    fn wait(&self, registry: &Registry) {
+    fn wait(&self, registry: &Registry, mark: usize) {
         match Worker::current() {
             Some(worker) if std::ptr::eq(&raw const **worker.registry(), registry) => {
-                worker.wait_until(|| self.is_done(), || self.take(), || self.park());
+                let next = || worker.pop_since(mark).or_else(|| self.take());
+                worker.wait_until(|| self.is_done(), next, || self.park());
             }
-            Some(worker) => worker.wait_until(|| self.is_done(), || None, || self.park()),
+            Some(worker) => {
+                worker.wait_elsewhere(|| self.is_done(), || self.park_outside(registry))
+            }
             None => {
                 while !self.is_done() {
                     // Jobs belong on workers, as long as there are any.
@@ -213,6 +223,8 @@ pub struct ScopeFifo<'scope> {
 struct Inner<'scope> {
     core: Arc<Core>,
     registry: Arc<Registry>,
+    /// Where the owner's deque stood when the scope began, if it is a worker here.
+    mark: usize,
     /// Invariant in `'scope`: a shorter or longer one would be unsound.
     marker: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
@@ -237,6 +249,7 @@ impl<'scope> Inner<'scope> {
         Self {
             core: Arc::new(Core::new(order)),
             registry: registry.clone(),
+            mark: Worker::current_of(registry).map_or(0, Worker::mark),
             marker: PhantomData,
         }
     }
@@ -280,7 +293,7 @@ impl<'scope> Inner<'scope> {
         // From here to the end of the wait nothing may unwind: jobs borrow from frames above.
         let abort = AbortOnDrop("waiting for the jobs of a scope failed");
         self.core.end_one();
-        self.core.wait(&self.registry);
+        self.core.wait(&self.registry, self.mark);
         std::mem::forget(abort);
         let value = match result {
             Ok(value) => value,

@@ -16,7 +16,8 @@
 //!   is more work; if so it wakes the next. Nobody is woken without work in sight.
 //! * A worker that has to wait inside a job counts itself as blocked; full fence; looks once
 //!   more at what it waits for. Posts do not wake it unless every worker is blocked: then it is
-//!   woken, because nobody else could run the job.
+//!   woken, because nobody else could run the job. When nobody sleeps, posts also wake those who
+//!   block *open*: they take any work while they wait.
 //!
 //! # Why nothing is lost
 //! Of the poster's publish-fence-read and the sleeper's count-fence-look, one sees the other: the
@@ -91,6 +92,8 @@ pub struct Sleep {
     bunks: Box<[Bunk]>,
     /// Workers there are.
     workers: AtomicUsize,
+    /// Blocked workers that take any work.
+    open: AtomicUsize,
 }
 
 impl Sleep {
@@ -107,6 +110,7 @@ impl Sleep {
                 })
                 .collect(),
             workers: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
         }
     }
 
@@ -185,7 +189,7 @@ impl Sleep {
         }
         if idle.sleeping() != 0 {
             self.wake_one();
-        } else if idle.blocked() != 0 && self.all_blocked() {
+        } else if idle.blocked() != 0 && (self.open.load(Relaxed) != 0 || self.all_blocked()) {
             self.nudge_all();
         }
     }
@@ -316,6 +320,17 @@ impl Sleep {
         }
         bunk.waits_for.store(0, Relaxed);
         self.idle.fetch_sub(BLOCKED, AcqRel);
+    }
+
+    /// As [`block`](Self::block), and each post asks it to look around when nobody sleeps.
+    ///
+    /// # Blocking
+    /// Until unparked.
+    pub fn block_open(&self, me: usize, look: impl FnOnce() -> bool, park: impl FnOnce()) {
+        // ORDERING: before the fence of `block`, which pairs with that of `posted`.
+        self.open.fetch_add(1, Relaxed);
+        self.block(me, None, look, park);
+        self.open.fetch_sub(1, Relaxed);
     }
 
     /// Worker `whose` has exposed work: wakes one worker that is blocked on a job of it.

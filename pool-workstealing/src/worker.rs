@@ -14,7 +14,9 @@
 //!   whose half was stolen has an empty split deque (thieves take the oldest first), so whatever
 //!   the thief exposes belongs to the stolen half, as long as that half has not ended. When it
 //!   ended between the steal and the look, the job is given back unrun.
-//! * For a scope it takes jobs from the scope's own queue.
+//! * For a scope it runs what it has pushed to its own deque since the scope began, newest first,
+//!   and jobs from the scope's own queue.
+//! * For another pool it runs anything: see [`elsewhere`](crate::elsewhere).
 //! * For a handle of the generic layer it runs jobs of its own deque that were pushed since the
 //!   current job began. When every worker of the pool is blocked it takes any queued job, since
 //!   otherwise nobody ever could.
@@ -182,8 +184,8 @@ impl Worker {
         self.registry().config.policy
     }
 
-    /// The life of a worker thread.
-    pub(crate) fn run(registry: Arc<Registry>, index: usize) {
+    /// The current thread sits down.
+    pub(crate) fn sit(registry: &Arc<Registry>, index: usize) -> *const Worker {
         let seat = &registry.seats()[index];
         let own = Own {
             index,
@@ -199,6 +201,13 @@ impl Worker {
         seat.local.0.with_mut(|local| unsafe { *local = Some(own) });
         let worker = ptr::from_ref(seat).cast::<Worker>();
         CURRENT.set(worker);
+        worker
+    }
+
+    /// The life of a worker thread.
+    pub(crate) fn run(registry: Arc<Registry>, index: usize) {
+        let seat = &registry.seats()[index];
+        let worker = Self::sit(&registry, index);
         {
             // SAFETY: `Worker` is a transparent wrapper of the seat, which the registry keeps, and
             // this is the thread that sits there.
@@ -465,15 +474,31 @@ impl Worker {
         Some(job)
     }
 
-    /// The newest job of its deque that the current job pushed.
-    fn pop_own(&self) -> Option<QueuedJob> {
-        // SAFETY: null or a live frame of this thread's stack.
-        let base = unsafe { self.own().inside.get().as_ref() }.map_or(0, |inside| inside.base);
-        if self.own().bottom.get() > base {
+    /// Where a job that is pushed next will lie in its deque.
+    #[inline]
+    pub(crate) fn mark(&self) -> usize {
+        self.own().bottom.get()
+    }
+
+    /// The newest job of its deque, if it was pushed since `mark`.
+    pub(crate) fn pop_since(&self, mark: usize) -> Option<QueuedJob> {
+        if self.own().bottom.get() > mark {
             self.pop()
         } else {
             None
         }
+    }
+
+    /// Whether its deque holds anything.
+    pub(crate) fn has_jobs(&self) -> bool {
+        !self.own().deque.is_empty()
+    }
+
+    /// The newest job of its deque that the current job pushed.
+    fn pop_own(&self) -> Option<QueuedJob> {
+        // SAFETY: null or a live frame of this thread's stack.
+        let base = unsafe { self.own().inside.get().as_ref() }.map_or(0, |inside| inside.base);
+        self.pop_since(base)
     }
 
     // ---- waiting ----
@@ -521,7 +546,7 @@ impl Worker {
         true
     }
 
-    fn run_any(&self) -> bool {
+    pub(crate) fn run_any(&self) -> bool {
         match self.find_work() {
             Some(work) => {
                 self.run_work(work);
@@ -643,14 +668,14 @@ impl std::fmt::Debug for Worker {
 
 /// A bounded spin: it looks at the clock only now and then.
 #[derive(Default)]
-struct Spin {
+pub(crate) struct Spin {
     rounds: u32,
     since: Option<Instant>,
 }
 
 impl Spin {
     /// Spins a little; `true` when it has done so for long enough.
-    fn is_over(&mut self) -> bool {
+    pub(crate) fn is_over(&mut self) -> bool {
         self.rounds += 1;
         for _ in 0..4 {
             spin_loop();
