@@ -3,9 +3,9 @@
 
 mod fence;
 // What the models of `loom-tests` use is public in these two, and exported under loom only.
-#[cfg_attr(not(loom), allow(unreachable_pub, dead_code))]
+#[allow(unreachable_pub)]
 mod queue;
-#[cfg_attr(not(loom), allow(unreachable_pub))]
+#[allow(unreachable_pub)]
 mod sleep;
 
 #[cfg(not(loom))]
@@ -71,8 +71,8 @@ pub mod model {
     pub use crate::{
         queue::{
             deque::{Steal, Stealer, Worker},
-            injector::{self, Injector},
-            split::{self, Split},
+            injector::Injector,
+            split::Split,
         },
         sleep::{Idle, Sleep},
     };

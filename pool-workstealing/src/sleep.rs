@@ -27,7 +27,8 @@
 //!
 //! # Shutdown
 //! `wake_all` takes everybody off the list; a worker that comes later looks at the registry's
-//! phase as at a queue, after its fence.
+//! phase as at a queue, after its fence. A worker that leaves a pool that goes on may have been
+//! woken for a job: it leaves as a searcher that found work, and wakes the next if there is more.
 
 use crossbeam_utils::CachePadded;
 use exec_core::sync::{
@@ -78,6 +79,8 @@ impl Idle {
 struct Bunk {
     /// On the list of sleepers.
     asleep: AtomicBool,
+    /// Parked inside a job, or about to be.
+    blocked: AtomicBool,
     /// Whose job a blocked worker waits for: a worker's index plus one; 0 when not blocked there.
     waits_for: AtomicUsize,
     /// The thread in this seat.
@@ -105,6 +108,7 @@ impl Sleep {
             bunks: (0..seats)
                 .map(|_| Bunk {
                     asleep: AtomicBool::new(false),
+                    blocked: AtomicBool::new(false),
                     waits_for: AtomicUsize::new(0),
                     thread: Mutex::new(None),
                 })
@@ -121,10 +125,11 @@ impl Sleep {
         self.idle.fetch_add(SEARCHING, AcqRel);
     }
 
-    /// The worker in seat `me`, which counts as searching, leaves.
-    pub fn depart(&self, me: usize) {
+    /// The worker in seat `me`, which counts as searching, leaves. It may have been woken for
+    /// work that it leaves to others: `more` tells.
+    pub fn depart(&self, me: usize, more: impl FnOnce() -> bool) {
         self.workers.fetch_sub(1, Relaxed);
-        self.idle.fetch_sub(SEARCHING, AcqRel);
+        self.stop_search(|| !seeded("sleep: a leaver passes nothing on") && more());
         *self.bunks[me].thread.lock() = None;
     }
 
@@ -235,6 +240,13 @@ impl Sleep {
             self.unpark(who);
         } else {
             drop(list);
+            self.unpark_if_blocked(who);
+        }
+    }
+
+    fn unpark_if_blocked(&self, who: usize) {
+        // ORDERING: after the poster's fence, which pairs with that of `block`.
+        if self.bunks[who].blocked.load(Relaxed) {
             self.unpark(who);
         }
     }
@@ -310,6 +322,7 @@ impl Sleep {
         park: impl FnOnce(),
     ) {
         let bunk = &self.bunks[me];
+        bunk.blocked.store(true, Relaxed);
         bunk.waits_for.store(whose.map_or(0, |i| i + 1), Relaxed);
         self.idle.fetch_add(BLOCKED, AcqRel);
         // ORDERING: pairs with the fence of `posted`: either the poster sees this worker
@@ -319,6 +332,7 @@ impl Sleep {
             park();
         }
         bunk.waits_for.store(0, Relaxed);
+        bunk.blocked.store(false, Relaxed);
         self.idle.fetch_sub(BLOCKED, AcqRel);
     }
 
@@ -351,7 +365,7 @@ impl Sleep {
     #[cold]
     fn nudge_all(&self) {
         for who in 0..self.bunks.len() {
-            self.unpark(who);
+            self.unpark_if_blocked(who);
         }
     }
 }

@@ -217,7 +217,7 @@ impl Worker {
             worker.main_loop();
             worker.call_handler(&registry.config.exit_handler);
             worker.hand_over();
-            worker.sleep().depart(index);
+            worker.sleep().depart(index, || registry.has_shared_work());
         }
         CURRENT.set(ptr::null());
         // SAFETY: as above; the reference to the worker is gone.

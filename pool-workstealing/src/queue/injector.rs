@@ -289,7 +289,11 @@ impl<T> Injector<T> {
         self.closed.store(true, Release);
         let tail = self.block(&self.tail);
         // ORDERING: AcqRel puts the close in one order with the pushers' claims.
-        let given = tail.claimed.swap(LEN, AcqRel).min(LEN);
+        let given = if seeded("injector: close takes no slots away") {
+            tail.claimed.load(Acquire).min(LEN)
+        } else {
+            tail.claimed.swap(LEN, AcqRel).min(LEN)
+        };
         tail.limit.store(given, Release);
     }
 
