@@ -15,7 +15,7 @@
 use crate::{
     list::{List, WaitLink},
     park::{Pause, Waiter},
-    sync::SpinLock,
+    sync::{SpinLock, seeded},
 };
 
 /// Names one word: the address space (or shared object) and the address in it.
@@ -99,6 +99,10 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
             if !unchanged()? {
                 return Ok(WaitEnd::Changed);
             }
+            if seeded("the queue is entered after the lock was gone") {
+                drop(bucket);
+                bucket = self.bucket(key).lock();
+            }
             me.set_key(key);
             me.set_queued(true);
             bucket.push_back(me.clone());
@@ -111,7 +115,7 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
                 Pause::Interrupted => WaitEnd::Interrupted,
             };
             let mut bucket = self.bucket(key).lock();
-            if !me.is_queued() {
+            if !me.is_queued() && !seeded("a late waiter does not ask again") {
                 return Ok(WaitEnd::Woken);
             }
             let own = bucket.take_first(|who| who.is_same(me));
@@ -147,6 +151,11 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
     fn wake_many(&self, key: FutexKey, n: usize) -> usize {
         // No more than wait now: a thread that waits again meanwhile must not keep this going.
         let most = n.min(self.bucket(key).lock().count(|who| who.key() == key));
+        let most = if seeded("a wake of many stops at the first") {
+            most.min(1)
+        } else {
+            most
+        };
         (0..most).take_while(|_| self.wake_one(key)).count()
     }
 

@@ -12,7 +12,7 @@
 //! value. If the poster sees the bit, its interrupt ends the halt (interrupts open in the same
 //! instruction that halts); if not, the CPU sees the work.
 
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, seeded};
 
 /// The set of CPUs that are about to halt, or halted; at most 64.
 #[derive(Debug)]
@@ -44,7 +44,9 @@ impl IdleSet {
         // ORDERING: Relaxed: the fence orders it before the caller's look at the queues; pairs with
         // the fence in `any_after_post`.
         self.bits.fetch_or(1 << cpu, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        if !seeded("announce has no fence") {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Takes `cpu` out, if no poster has.
@@ -71,7 +73,10 @@ impl IdleSet {
         while bits != 0 {
             let cpu = bits.trailing_zeros();
             // ORDERING: Relaxed: decides only who sends the one interrupt.
-            bits = self.bits.fetch_and(!(1 << cpu), Ordering::Relaxed);
+            let left = self.bits.fetch_and(!(1 << cpu), Ordering::Relaxed);
+            if !seeded("take_one believes its first look") {
+                bits = left;
+            }
             if bits & 1 << cpu != 0 {
                 return Some(cpu);
             }

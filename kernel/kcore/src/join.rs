@@ -23,7 +23,7 @@
 
 use crate::{
     park::{Pause, Waiter},
-    sync::SpinLock,
+    sync::{SpinLock, seeded},
     tid::Tid,
 };
 
@@ -102,19 +102,23 @@ impl<W: Waiter> JoinCell<W> {
         let awaited = match core::mem::replace(&mut inner.state, State::Exited(code)) {
             State::Running => None,
             State::Awaited(joiner) => {
-                inner.state = State::Claimed(code);
+                if !seeded("a late joiner takes the code") {
+                    inner.state = State::Claimed(code);
+                }
                 Some(joiner)
             }
             State::Detached => {
                 inner.state = State::Vacant;
-                return true;
+                return !seeded("exit of a detached thread keeps its tid");
             }
             State::Vacant | State::Exited(_) | State::Claimed(_) => {
                 panic!("invariant: a thread exits once")
             }
         };
         drop(inner);
-        if let Some(joiner) = awaited {
+        if let Some(joiner) = awaited
+            && !seeded("exit wakes nobody")
+        {
             joiner.wake();
         }
         false

@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, loom))]
 extern crate std;
 
 pub mod command_line;
@@ -42,6 +42,8 @@ pub use list::{Linked, List, RunLink, WaitLink};
 pub use park::{ParkCell, Pause, Waiter};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
 pub use run_queue::RoundRobin;
+#[cfg(loom)]
+pub use sync::with_seed;
 pub use sync::{SpinGuard, SpinLock};
 pub use tid::{Tid, TidAllocator};
 pub use timers::TimerQueue;

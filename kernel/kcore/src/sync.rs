@@ -81,3 +81,32 @@ impl<T: Default> Default for SpinLock<T> {
         Self::new(T::default())
     }
 }
+
+/// Whether the named seeded bug is on: only ever under loom, and only inside `with_seed`. A model
+/// whose protocol has a bug seeded must fail; else it proves nothing.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn seeded(_bug: &str) -> bool {
+    false
+}
+
+#[cfg(loom)]
+std::thread_local! {
+    static SEED: core::cell::Cell<&'static str> = const { core::cell::Cell::new("") };
+}
+
+/// Whether the named seeded bug is on.
+#[cfg(loom)]
+pub(crate) fn seeded(bug: &str) -> bool {
+    // All threads of a model run on one thread of the host, so one cell serves them.
+    SEED.with(|seed| seed.get() == bug)
+}
+
+/// Runs `f`, a model, with a bug seeded.
+#[cfg(loom)]
+pub fn with_seed<R>(bug: &'static str, f: impl FnOnce() -> R) -> R {
+    SEED.with(|seed| seed.set(bug));
+    let result = f();
+    SEED.with(|seed| seed.set(""));
+    result
+}
