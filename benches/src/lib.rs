@@ -11,6 +11,7 @@ pub mod model;
 pub mod peers;
 pub mod sample;
 pub mod switches;
+pub mod usage;
 
 /// The examples of the README, compiled and run with the documentation's.
 #[cfg(doctest)]

@@ -104,7 +104,7 @@ fn main() -> ExitCode {
             args.quick,
         )
         .map(|figure| {
-            println!("{figure}");
+            println!("{}", figure.to_line());
             ExitCode::SUCCESS
         }),
     };

@@ -1,7 +1,5 @@
 //! One criterion group a question of the lab, one function a subject.
 
-use std::time::Duration;
-
 use benches::bars::BENCHES;
 use criterion::{Criterion, Throughput};
 
@@ -16,10 +14,7 @@ pub(crate) fn bench(criterion: &mut Criterion, name: &str) {
     group.throughput(Throughput::Elements(1));
     for subject in bench.subjects {
         group.bench_function(subject.name, |bencher| {
-            bencher.iter_custom(|jobs| {
-                let ns = subject.nanoseconds(cpus, jobs).expect(subject.name);
-                Duration::from_nanos(ns as u64)
-            });
+            bencher.iter_custom(|jobs| subject.time(cpus, jobs).expect(subject.name));
         });
     }
     group.finish();

@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use record::{Report, Row, metric, stats};
+use record::{Metric, Report, Row, metric, stats};
 use wait_timeout::ChildExt as _;
 
-use super::{BENCHES, Bar, Bench, LIMIT};
+use super::{BENCHES, Bar, Bench, Figure, Judged, LIMIT};
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Options {
 /// once a subject has failed.
 struct Figures {
     bench: &'static Bench,
-    by_subject: Vec<Result<Vec<f64>, String>>,
+    by_subject: Vec<Result<Vec<Figure>, String>>,
 }
 
 /// Measures everything and returns the report and whether every bar was met.
@@ -91,7 +91,7 @@ pub fn run(options: &Options) -> anyhow::Result<(Report, bool)> {
 }
 
 impl Figures {
-    fn of(&self, name: &str) -> &Result<Vec<f64>, String> {
+    fn of(&self, name: &str) -> &Result<Vec<Figure>, String> {
         let at = self
             .bench
             .subjects
@@ -101,42 +101,55 @@ impl Figures {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let row = |(subject, taken): (&super::Subject, &Result<Vec<f64>, String>)| match taken {
-            Ok(list) => Row::measured(
-                self.bench.name,
-                &metric::NS_PER_JOB,
-                subject.name,
-                "host",
-                list.clone(),
-            ),
-            Err(reason) => Row::missing(
-                self.bench.name,
-                &metric::NS_PER_JOB,
-                subject.name,
-                "host",
-                reason,
-            ),
-        };
-        self.bench
-            .subjects
-            .iter()
-            .zip(&self.by_subject)
-            .map(row)
-            .collect()
+        let mut rows = Vec::new();
+        for (metric, judged) in [
+            (&metric::NS_PER_JOB, Judged::Wall),
+            (&CPU_NS_PER_JOB, Judged::Cpu),
+        ] {
+            for (subject, taken) in self.bench.subjects.iter().zip(&self.by_subject) {
+                rows.push(match taken {
+                    Ok(list) => {
+                        let samples = list.iter().map(|figure| figure.judged(judged)).collect();
+                        let row =
+                            Row::measured(self.bench.name, metric, subject.name, "host", samples);
+                        match disturbance(list) {
+                            Some(note) if judged == Judged::Wall => row.with_note(note),
+                            _ => row,
+                        }
+                    }
+                    Err(reason) => {
+                        Row::missing(self.bench.name, metric, subject.name, "host", reason)
+                    }
+                });
+            }
+        }
+        rows
     }
 
     /// The row of a bar: one quotient a round.
     fn ratio(&self, bar: &Bar) -> Row {
         let subject = format!("{} / {}", bar.ours, bar.theirs);
+        let judged = self.bench.judged;
         match (self.of(bar.ours), self.of(bar.theirs)) {
             (Ok(ours), Ok(theirs)) => {
-                let quotients: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
+                let quotients: Vec<f64> = ours
+                    .iter()
+                    .zip(theirs)
+                    .map(|(ours, theirs)| ours.judged(judged) / theirs.judged(judged))
+                    .collect();
                 let verdict = match stats::median(&quotients) {
                     Some(ratio) if ratio <= bar.at_most => "met",
                     _ => "MISSED",
                 };
+                let of = match judged {
+                    Judged::Wall => "wall",
+                    Judged::Cpu => "CPU",
+                };
                 Row::measured(self.bench.name, &metric::RATIO, subject, "host", quotients)
-                    .with_note(format!("{verdict}: at most {:.2}x", bar.at_most))
+                    .with_note(format!(
+                        "{verdict}: at most {:.2}x of the {of} time",
+                        bar.at_most
+                    ))
             }
             (Err(reason), _) | (_, Err(reason)) => {
                 Row::missing(self.bench.name, &metric::RATIO, subject, "host", reason)
@@ -145,12 +158,28 @@ impl Figures {
     }
 }
 
+/// CPU time of the whole process a job.
+const CPU_NS_PER_JOB: Metric = Metric::lower("cpu_ns_per_job", "ns");
+
+/// The foreign share from which on wall times are said to be disturbed.
+const DISTURBED: f64 = 0.05;
+
+/// Says so where others kept the machine busy.
+fn disturbance(figures: &[Figure]) -> Option<String> {
+    let shares: Vec<f64> = figures.iter().filter_map(|figure| figure.foreign).collect();
+    let share = stats::median(&shares).filter(|share| *share > DISTURBED)?;
+    Some(format!(
+        "disturbed: others used {:.0} % of the machine",
+        share * 100.0
+    ))
+}
+
 /// Runs one process; the error is the note of its row.
-fn sample(command: &mut Command) -> Result<f64, String> {
+fn sample(command: &mut Command) -> Result<Figure, String> {
     sample_within(command, LIMIT)
 }
 
-fn sample_within(command: &mut Command, limit: Duration) -> Result<f64, String> {
+fn sample_within(command: &mut Command, limit: Duration) -> Result<Figure, String> {
     let fault = |error: std::io::Error| format!("could not run: {error}");
     // What it prints is one short line, which fits into the pipe; errors go to ours.
     let mut child = command
@@ -167,8 +196,8 @@ fn sample_within(command: &mut Command, limit: Duration) -> Result<f64, String> 
     if let Some(mut stdout) = child.stdout.take() {
         stdout.read_to_string(&mut text).map_err(fault)?;
     }
-    match text.trim().parse::<f64>() {
-        Ok(figure) if status.success() => Ok(figure),
+    match Figure::from_line(&text) {
+        Some(figure) if status.success() => Ok(figure),
         _ => Err(format!("{status}, and it printed '{}'", text.trim())),
     }
 }
@@ -185,19 +214,29 @@ mod tests {
 
     #[test]
     fn a_figure_is_read() {
-        assert_eq!(sample(&mut sh("echo 12.5")), Ok(12.5));
+        assert_eq!(sample(&mut sh("echo 12.5 25 0.5")), Ok(figure(12.5, 0.5)));
     }
 
     #[test]
     fn failures_and_hangs_become_reasons() {
-        assert!(sample(&mut sh("echo 12.5; exit 1")).is_err());
+        assert!(sample(&mut sh("echo 12.5 25 0.5; exit 1")).is_err());
         assert!(sample(&mut sh("echo nothing")).is_err());
         let reason = sample_within(&mut sh("exec sleep 600"), Duration::from_millis(100));
         assert!(reason.expect_err("it hangs").starts_with("killed"));
     }
 
-    fn figures(ours: Vec<f64>, theirs: Result<Vec<f64>, String>) -> Figures {
+    /// Twice as much CPU time as wall time: two busy workers.
+    fn figure(wall_ns: f64, foreign: f64) -> Figure {
+        Figure {
+            wall_ns,
+            cpu_ns: 2.0 * wall_ns,
+            foreign: Some(foreign),
+        }
+    }
+
+    fn figures(ours: &[f64], theirs: Result<&[f64], String>) -> Figures {
         let bench = &BENCHES[0];
+        let list = |wall: &[f64]| wall.iter().map(|wall| figure(*wall, 0.0)).collect();
         let mut by_subject: Vec<_> = bench.subjects.iter().map(|_| Ok(Vec::new())).collect();
         let at = |name: &str| {
             bench
@@ -206,8 +245,8 @@ mod tests {
                 .position(|one| one.name == name)
                 .expect("there")
         };
-        by_subject[at(BAR.ours)] = Ok(ours);
-        by_subject[at(BAR.theirs)] = theirs;
+        by_subject[at(BAR.ours)] = Ok(list(ours));
+        by_subject[at(BAR.theirs)] = theirs.map(list);
         Figures { bench, by_subject }
     }
 
@@ -220,19 +259,38 @@ mod tests {
     #[test]
     fn a_ratio_is_taken_round_by_round() {
         // The second round was disturbed for both: its quotient is like the others'.
-        let row = figures(vec![9.0, 900.0, 8.0], Ok(vec![10.0, 1000.0, 10.0])).ratio(&BAR);
+        let row = figures(&[9.0, 900.0, 8.0], Ok(&[10.0, 1000.0, 10.0])).ratio(&BAR);
         assert_eq!(row.median, Some(0.9));
-        assert_eq!(row.note.as_deref(), Some("met: at most 1.00x"));
-        let row = figures(vec![11.0], Ok(vec![10.0])).ratio(&BAR);
-        assert_eq!(row.note.as_deref(), Some("MISSED: at most 1.00x"));
+        assert_eq!(
+            row.note.as_deref(),
+            Some("met: at most 1.00x of the wall time")
+        );
+        let row = figures(&[11.0], Ok(&[10.0])).ratio(&BAR);
+        assert_eq!(
+            row.note.as_deref(),
+            Some("MISSED: at most 1.00x of the wall time")
+        );
     }
 
     #[test]
     fn a_failed_rival_leaves_a_row_with_the_reason() {
-        let row = figures(vec![9.0], Err("killed after 60 s".into())).ratio(&BAR);
+        let row = figures(&[9.0], Err("killed after 60 s".into())).ratio(&BAR);
         assert_eq!(
             (row.median, row.note.as_deref()),
             (None, Some("killed after 60 s"))
         );
+    }
+
+    #[test]
+    fn foreign_load_is_told() {
+        let quiet = [figure(1.0, 0.01), figure(1.0, 0.9), figure(1.0, 0.02)];
+        assert_eq!(
+            disturbance(&quiet),
+            None,
+            "one disturbed sample isn't the median"
+        );
+        let loud = [figure(1.0, 0.3), figure(1.0, 0.4), figure(1.0, 0.5)];
+        let note = disturbance(&loud).expect("others were busy");
+        assert_eq!(note, "disturbed: others used 40 % of the machine");
     }
 }

@@ -14,8 +14,75 @@ pub use self::driver::{Options, run};
 
 use std::time::Duration;
 
-/// Takes one figure: nanoseconds a job.
-type Measure = fn(cpus: usize, jobs: u64) -> anyhow::Result<f64>;
+use crate::usage::Took;
+
+/// What the jobs of a sample took together.
+type Measure = fn(cpus: usize, jobs: u64) -> anyhow::Result<Took>;
+
+/// Which of a figure's two times a bar is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// How long it took: what a user waits for, and what others on the machine disturb.
+    Wall,
+    /// How much CPU time it took: the work, whoever else is running.
+    Cpu,
+}
+
+/// One sample: nanoseconds a job, and the share of the machine that others used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// Wall time a job.
+    pub wall_ns: f64,
+    /// CPU time a job.
+    pub cpu_ns: f64,
+    /// The foreign share, 0 to 1, where it is known.
+    pub foreign: Option<f64>,
+}
+
+impl Figure {
+    fn new(took: Took, jobs: u64) -> Self {
+        let a_job = |time: Duration| time.as_secs_f64() * 1e9 / jobs as f64;
+        Self {
+            wall_ns: a_job(took.wall),
+            cpu_ns: a_job(took.cpu),
+            foreign: took.foreign,
+        }
+    }
+
+    /// The line that a sample's process prints.
+    #[must_use]
+    pub fn to_line(self) -> String {
+        let foreign = self
+            .foreign
+            .map_or("-".to_owned(), |share| share.to_string());
+        format!("{} {} {foreign}", self.wall_ns, self.cpu_ns)
+    }
+
+    /// Reads that line.
+    #[must_use]
+    pub fn from_line(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [wall, cpu, foreign] = words[..] else {
+            return None;
+        };
+        let foreign = match foreign {
+            "-" => None,
+            share => Some(share.parse().ok()?),
+        };
+        Some(Self {
+            wall_ns: wall.parse().ok()?,
+            cpu_ns: cpu.parse().ok()?,
+            foreign,
+        })
+    }
+
+    fn judged(self, judged: Judged) -> f64 {
+        match judged {
+            Judged::Wall => self.wall_ns,
+            Judged::Cpu => self.cpu_ns,
+        }
+    }
+}
 
 /// Somebody who is measured.
 #[derive(Clone, Copy)]
@@ -28,20 +95,20 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Runs this many jobs and returns the nanoseconds that they took together.
+    /// Runs this many jobs and returns the wall time that they took together.
     ///
     /// # Errors
     /// Where the subject's threads could not be started, or it lost a job.
     ///
     /// # Blocking
     /// Until every job has run.
-    pub fn nanoseconds(&self, cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+    pub fn time(&self, cpus: usize, jobs: u64) -> anyhow::Result<Duration> {
         // In portions: the jobs of one stand in memory at once.
         let mut left = jobs;
-        let mut sum = 0.0;
+        let mut sum = Duration::ZERO;
         while left > 0 {
             let portion = left.min(self.jobs);
-            sum += (self.measure)(cpus, portion)? * portion as f64;
+            sum += (self.measure)(cpus, portion)?.wall;
             left -= portion;
         }
         Ok(sum)
@@ -66,6 +133,8 @@ pub struct Bench {
     pub name: &'static str,
     /// Who is measured.
     pub subjects: &'static [Subject],
+    /// Which time the claims are about.
+    pub judged: Judged,
     /// What is claimed.
     pub bars: &'static [Bar],
 }
@@ -83,7 +152,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 ///
 /// # Blocking
 /// Until every job has run.
-pub fn figure(bench: &str, subject: &str, cpus: usize, quick: bool) -> anyhow::Result<f64> {
+pub fn figure(bench: &str, subject: &str, cpus: usize, quick: bool) -> anyhow::Result<Figure> {
     let names = |names: Vec<&str>| names.join(", ");
     let Some(bench) = BENCHES.iter().find(|one| one.name == bench) else {
         let valid = names(BENCHES.iter().map(|one| one.name).collect());
@@ -101,12 +170,27 @@ pub fn figure(bench: &str, subject: &str, cpus: usize, quick: bool) -> anyhow::R
     } else {
         subject.jobs
     };
-    (subject.measure)(cpus, jobs)
+    Ok(Figure::new((subject.measure)(cpus, jobs)?, jobs))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_figure_survives_its_line() {
+        for foreign in [None, Some(0.25)] {
+            let figure = Figure {
+                wall_ns: 12.5,
+                cpu_ns: 30.0,
+                foreign,
+            };
+            assert_eq!(Figure::from_line(&figure.to_line()), Some(figure));
+        }
+        for wrong in ["", "1 2", "1 2 x", "1 2 3 4"] {
+            assert_eq!(Figure::from_line(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn every_bar_names_subjects_of_its_bench() {

@@ -1,15 +1,14 @@
 //! What a job costs that a thread outside the pool queues: a million closures with 24 bytes
 //! of captures each, from the first spawn until the last job has run.
 
-use std::time::Instant;
-
 use exec_core::sync::atomic::{AtomicU64, Ordering};
 
 use record::Model;
 
-use super::{Bar, Bench, Subject};
+use super::{Bar, Bench, Judged, Subject};
 use crate::model;
 use crate::peers::TextbookPool;
+use crate::usage::{Mark, Took};
 
 const JOBS: u64 = 1_000_000;
 
@@ -38,6 +37,7 @@ pub(super) const BENCH: Bench = Bench {
             measure: threadpool,
         },
     ],
+    judged: Judged::Wall,
     bars: &[
         Bar {
             ours: "pool-basic",
@@ -75,24 +75,24 @@ fn measure<P>(
     pool: P,
     spawn: impl Fn(&P, u64),
     finish: impl FnOnce(P),
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<Took> {
     SUM.store(0, Ordering::Relaxed);
-    let start = Instant::now();
+    let start = Mark::now();
     for number in 0..jobs {
         spawn(&pool, number);
     }
     finish(pool);
-    let time = start.elapsed();
+    let took = start.took();
     let (sum, expected) = (SUM.load(Ordering::Relaxed), jobs * (jobs + 1) / 2);
     anyhow::ensure!(
         sum == expected,
         "jobs were lost or run twice: {sum} instead of {expected}"
     );
-    Ok(time.as_secs_f64() * 1e9 / jobs as f64)
+    Ok(took)
 }
 
 /// Our pool, waited for and ended as the textbook's is: by its drop.
-fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     let pool = model::pool_basic(model, cpus)?;
     let spawn = |pool: &pool_basic::ThreadPool, number| {
         pool.execute(job(number))
@@ -101,15 +101,15 @@ fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     measure(jobs, pool, spawn, drop)
 }
 
-fn basic(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn basic(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     pool_basic(Model::PoolBasic, cpus, jobs)
 }
 
-fn basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     pool_basic(Model::PoolBasicCrossbeam, cpus, jobs)
 }
 
-fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     // The textbook knows no other way to wait than to end.
     measure(
         jobs,
@@ -119,7 +119,7 @@ fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     )
 }
 
-fn threadpool(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn threadpool(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     let pool = threadpool::ThreadPool::new(cpus);
     measure(
         jobs,
@@ -137,8 +137,8 @@ mod tests {
     fn every_subject_runs_each_job_once() {
         // One after the other: they share the sum.
         for subject in BENCH.subjects {
-            let figure = (subject.measure)(2, 1_000).expect(subject.name);
-            assert!(figure > 0.0, "{}", subject.name);
+            let took = (subject.measure)(2, 1_000).expect(subject.name);
+            assert!(!took.wall.is_zero(), "{}", subject.name);
         }
         assert!(
             measure(10, (), |(), _| (), drop).is_err(),

@@ -1,20 +1,22 @@
 //! What the trait costs: the same jobs through `Handle::spawn` of a `Handle<dyn Executor>`
 //! and through the model's own spawn, spawned and joined.
 //!
+//! Judged by CPU time: the trait is work, not waiting, and both sides do the same waiting.
+//!
 //! A model's own spawn is what its users would call without this family: `std::thread` for
 //! one thread a job. Jobs are spawned in one go and then joined in order, so that what is
 //! timed is the spawning and not the wake-ups of a joiner that is ahead of the workers.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use exec_core::{Handle, JoinHandle};
 use mini_executor::Runtime;
 use record::Model;
 use workloads::mix::mix;
 
-use super::{Bar, Bench, Measure, Subject};
+use super::{Bar, Bench, Judged, Measure, Subject};
 use crate::model;
+use crate::usage::{Mark, Took};
 
 /// Jobs of a sample on a model that queues them.
 const QUEUED: u64 = 200_000;
@@ -44,6 +46,7 @@ pub(super) const BENCH: Bench = Bench {
         through(Model::MiniExecutor, QUEUED, mini_executor),
         native("mini-executor-native", QUEUED, mini_executor_native),
     ],
+    judged: Judged::Cpu,
     bars: &[
         bar("one-to-one", "one-to-one-native"),
         bar("pool-basic", "pool-basic-native"),
@@ -86,10 +89,10 @@ fn measure<J>(
     window: usize,
     spawn: impl Fn(u64) -> J,
     join: impl Fn(J) -> anyhow::Result<u64>,
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<Took> {
     let mut unjoined: VecDeque<J> = VecDeque::with_capacity(window.min(jobs as usize));
     let mut sum = 0_u64;
-    let start = Instant::now();
+    let start = Mark::now();
     for number in 0..jobs {
         if unjoined.len() == window
             && let Some(oldest) = unjoined.pop_front()
@@ -101,17 +104,17 @@ fn measure<J>(
     for job in unjoined {
         sum = sum.wrapping_add(join(job)?);
     }
-    let time = start.elapsed();
+    let took = start.took();
     let expected = workloads::spawn_join::serial(jobs);
     anyhow::ensure!(
         sum == expected,
         "results were lost: {sum:#x} instead of {expected:#x}"
     );
-    Ok(time.as_secs_f64() * 1e9 / jobs as f64)
+    Ok(took)
 }
 
 /// The model's jobs through the trait.
-fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow::Result<f64> {
+fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow::Result<Took> {
     let handle: Handle = model::build(model, cpus)?;
     measure(
         jobs,
@@ -121,11 +124,11 @@ fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow
     )
 }
 
-fn one_to_one(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn one_to_one(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     through_handle(Model::OneToOne, cpus, jobs, WINDOW)
 }
 
-fn threads(_: usize, jobs: u64) -> anyhow::Result<f64> {
+fn threads(_: usize, jobs: u64) -> anyhow::Result<Took> {
     let join = |job: std::thread::JoinHandle<u64>| {
         job.join().map_err(|_| anyhow::anyhow!("the job panicked"))
     };
@@ -137,11 +140,11 @@ fn threads(_: usize, jobs: u64) -> anyhow::Result<f64> {
     )
 }
 
-fn pool_basic(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_basic(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     through_handle(Model::PoolBasic, cpus, jobs, usize::MAX)
 }
 
-fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     let pool = model::pool_basic(Model::PoolBasic, cpus)?;
     measure(
         jobs,
@@ -151,11 +154,11 @@ fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     )
 }
 
-fn pool_basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     through_handle(Model::PoolBasicCrossbeam, cpus, jobs, usize::MAX)
 }
 
-fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     let pool = model::pool_basic(Model::PoolBasicCrossbeam, cpus)?;
     measure(
         jobs,
@@ -165,11 +168,11 @@ fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     )
 }
 
-fn pool_workstealing(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_workstealing(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     through_handle(Model::PoolWorkstealing, cpus, jobs, usize::MAX)
 }
 
-fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     let pool = pool_workstealing::ThreadPool::new(cpus)?;
     measure(
         jobs,
@@ -179,11 +182,11 @@ fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
     )
 }
 
-fn mini_executor(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn mini_executor(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     through_handle(Model::MiniExecutor, cpus, jobs, usize::MAX)
 }
 
-fn mini_executor_native(cpus: usize, jobs: u64) -> anyhow::Result<f64> {
+fn mini_executor_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     let runtime = Runtime::builder().workers(cpus).build()?;
     measure(
         jobs,
@@ -205,8 +208,8 @@ mod tests {
     #[test]
     fn every_subject_gives_every_result() {
         for subject in BENCH.subjects {
-            let figure = (subject.measure)(2, 500).expect(subject.name);
-            assert!(figure > 0.0, "{}", subject.name);
+            let took = (subject.measure)(2, 500).expect(subject.name);
+            assert!(!took.wall.is_zero(), "{}", subject.name);
         }
     }
 

@@ -1,0 +1,130 @@
+//! What a measured piece of work took: wall time, CPU time, and how busy others kept the
+//! machine meanwhile.
+//!
+//! On a machine that does other things at the same time, wall time measures those too. CPU
+//! time of this process is nearly free of them; the foreign share says how far the wall time
+//! can be trusted.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+use nix::unistd::{SysconfVar, sysconf};
+
+/// A moment to measure from.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    wall: Instant,
+    cpu: Duration,
+    machine: Option<Duration>,
+}
+
+/// What went by since a mark.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Took {
+    /// Wall time.
+    pub wall: Duration,
+    /// CPU time of all threads of this process.
+    pub cpu: Duration,
+    /// The share of the machine's CPUs that others used, 0 to 1; `None` where the system
+    /// doesn't say, or the time was too short to tell.
+    pub foreign: Option<f64>,
+}
+
+/// The system counts in steps of some milliseconds: below this, the share is mostly error.
+const TELLING: Duration = Duration::from_millis(40);
+
+impl Mark {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            machine: machine_busy(),
+            cpu: own_cpu(),
+            wall: Instant::now(),
+        }
+    }
+
+    /// What went by since.
+    #[must_use]
+    pub fn took(&self) -> Took {
+        let wall = self.wall.elapsed();
+        let cpu = own_cpu().saturating_sub(self.cpu);
+        let busy = machine_busy()
+            .zip(self.machine)
+            .map(|(now, then)| now.saturating_sub(then));
+        let foreign = busy.filter(|_| wall >= TELLING).map(|busy| {
+            let cpus = sysconf(SysconfVar::_NPROCESSORS_ONLN)
+                .ok()
+                .flatten()
+                .unwrap_or(1);
+            let all = wall.as_secs_f64() * cpus as f64;
+            (busy.saturating_sub(cpu).as_secs_f64() / all).clamp(0.0, 1.0)
+        });
+        Took { wall, cpu, foreign }
+    }
+}
+
+/// CPU time of this process so far, all threads and both modes.
+fn own_cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("invariant: the arguments are valid");
+    let sum = usage.user_time() + usage.system_time();
+    Duration::from_micros(u64::try_from(sum.num_microseconds()).unwrap_or(0))
+}
+
+/// CPU time of everybody so far; time that the machine's own host took counts as foreign.
+fn machine_busy() -> Option<Duration> {
+    let steps_a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
+    let steps = busy_steps(&fs::read_to_string("/proc/stat").ok()?)?;
+    Some(Duration::from_secs_f64(
+        steps as f64 / steps_a_second as f64,
+    ))
+}
+
+/// Sums the first line of `/proc/stat`, without idle and waiting for I/O, and without the
+/// guests' time, which is in the user's already.
+fn busy_steps(stat: &str) -> Option<u64> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let fields: Vec<u64> = line
+        .split_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
+    let [
+        user,
+        nice,
+        system,
+        _idle,
+        _io_wait,
+        irq,
+        soft_irq,
+        steal,
+        ..,
+    ] = fields[..]
+    else {
+        return None;
+    };
+    Some(user + nice + system + irq + soft_irq + steal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_line_is_summed() {
+        let stat = "cpu  10 1 20 900 50 3 4 2 7 0\ncpu0 5 0 10 450 25 1 2 1 3 0\n";
+        assert_eq!(busy_steps(stat), Some(40));
+        assert_eq!(busy_steps("intr 5\n"), None);
+        assert_eq!(busy_steps("cpu 1 2 3\n"), None);
+    }
+
+    #[test]
+    fn work_takes_cpu_time_and_waiting_does_not() {
+        let mark = Mark::now();
+        while mark.took().cpu < Duration::from_millis(5) {}
+        let worked = mark.took();
+        assert!(worked.wall >= Duration::from_millis(5), "{worked:?}");
+        assert_eq!(worked.foreign, None, "too short to tell");
+    }
+}
