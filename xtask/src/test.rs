@@ -51,6 +51,13 @@ fn steps() -> Vec<Step> {
         command.env("CARGO_TARGET_DIR", kernel::target());
         command
     };
+    // So is the drop-in for rayon-core: it can't be in one build with the original.
+    let compat_cargo = |args: &[&str]| {
+        let mut command = workspace::cargo_in(&workspace::root().join("compat/rayon-core"));
+        command.args(args);
+        command.env("CARGO_TARGET_DIR", workspace::target().join("compat"));
+        command
+    };
     let mut documentation = cargo(&[
         "doc",
         "--locked",
@@ -88,11 +95,29 @@ fn steps() -> Vec<Step> {
             5,
             kernel_cargo(&["clippy", "--locked", "--workspace", "--", "-D", "warnings"]),
         ),
+        step("format: rayon-core", 1, compat_cargo(&["fmt", "--check"])),
+        step(
+            "clippy: rayon-core",
+            5,
+            compat_cargo(&[
+                "clippy",
+                "--locked",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+        ),
         step("documentation", 5, documentation),
         step(
             "tests",
             10,
             cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]),
+        ),
+        step(
+            "tests: rayon-core",
+            5,
+            compat_cargo(&["test", "--locked", "--no-fail-fast"]),
         ),
         step(
             "loom models",
