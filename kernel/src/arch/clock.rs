@@ -47,7 +47,9 @@ pub(crate) fn now_ns() -> u64 {
 /// Nanoseconds in `steps` of the counter.
 #[inline]
 pub(crate) fn to_ns(steps: u64) -> u64 {
-    (u128::from(steps) * u128::from(NS_PER_STEP.load(Ordering::Relaxed)) >> 32) as u64
+    // ORDERING: Relaxed: as in `now_ns`.
+    let scaled = u128::from(steps) * u128::from(NS_PER_STEP.load(Ordering::Relaxed));
+    (scaled >> 32) as u64
 }
 
 /// Spins for a time.

@@ -19,6 +19,7 @@ pub(crate) const VECTOR_SPURIOUS: u8 = 0xff;
 
 const ADDRESS: u64 = 0xfee0_0000;
 const BASE_MSR: u32 = 0x1b;
+const BASE_FIRST_CPU: u64 = 1 << 8;
 const BASE_ENABLED: u64 = 1 << 11;
 
 const ID: u64 = 0x20;
@@ -60,8 +61,10 @@ fn write(offset: u64, value: u32) {
 /// Switches the calling CPU's APIC on, its timer off.
 pub(crate) fn init() {
     let mut base = Msr::new(BASE_MSR);
+    // SAFETY: reading changes nothing.
+    let first_cpu = unsafe { base.read() } & BASE_FIRST_CPU;
     // SAFETY: sets the address that the physical map and this module expect, and the enable bit.
-    unsafe { base.write(ADDRESS | BASE_ENABLED | base.read() & 1 << 8) };
+    unsafe { base.write(ADDRESS | BASE_ENABLED | first_cpu) };
     write(SPURIOUS, SOFTWARE_ENABLE | u32::from(VECTOR_SPURIOUS));
     write(TASK_PRIORITY, 0);
     write(TIMER_DIVIDE, DIVIDE_BY_16);

@@ -15,26 +15,25 @@ const STACK_PAGES: u64 = 4;
 /// Stacks start at multiples of this; the lower half of each slot is guard.
 const SLOT_LEN: u64 = 2 * STACK_PAGES * PAGE_SIZE;
 
-/// Makes the stack with this number; returns its end.
+/// Makes the stack with this number, which has not been made; returns its end.
 ///
 /// # Errors
-/// [`OutOfFrames`]; pages made so far stay for the next try.
+/// [`OutOfFrames`]; nothing has been made then.
 pub(crate) fn make(number: usize) -> Result<u64, OutOfFrames> {
     let end = AREA + (number as u64 + 1) * SLOT_LEN;
     let mut frames = heapless::Vec::<Frame, { STACK_PAGES as usize }>::new();
-    for _ in 0..STACK_PAGES {
-        match Frame::zeroed() {
-            Ok(frame) => frames
-                .push(frame)
-                .expect("invariant: room for a stack's pages"),
-            Err(error) => {
-                frames.into_iter().for_each(Frame::release);
-                return Err(error);
-            }
-        }
-    }
-    for (page, frame) in (0..).zip(frames) {
-        kernel_space::map(end - (page + 1) * PAGE_SIZE, frame)?;
-    }
-    Ok(end)
+    let made = (0..STACK_PAGES).try_for_each(|_| {
+        let frame = Frame::zeroed()?;
+        frames
+            .push(frame)
+            .expect("invariant: room for a stack's pages");
+        Ok(())
+    });
+    let mut pages = (1..).zip(frames);
+    let mapped = made.and_then(|()| {
+        // The pages of one slot share a table: only the first can fail.
+        pages.try_for_each(|(page, frame)| kernel_space::map(end - page * PAGE_SIZE, frame))
+    });
+    pages.for_each(|(_, frame)| frame.release());
+    mapped.map(|()| end)
 }

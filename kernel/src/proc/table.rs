@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use kcore::{JoinCell, SpinLock, Tid, TidAllocator};
 
 use crate::{
+    mm::frames::OutOfFrames,
     proc::{
         process::Process,
         thread::{Thread, ThreadRef},
@@ -28,8 +29,12 @@ struct Table {
 }
 
 struct Pool {
+    /// Structures without a thread.
     free: Vec<&'static Thread>,
     all: Vec<&'static Thread>,
+    /// Numbers of stacks that could not be made, below `next_stack`.
+    spare_stacks: Vec<usize>,
+    next_stack: usize,
 }
 
 static TABLE: spin::Once<Table> = spin::Once::new();
@@ -39,6 +44,8 @@ pub(super) fn init() {
         pool: SpinLock::new(Pool {
             free: Vec::with_capacity(Tid::MAX_SLOTS),
             all: Vec::with_capacity(Tid::MAX_SLOTS),
+            spare_stacks: Vec::new(),
+            next_stack: 0,
         }),
         tids: SpinLock::new(TidAllocator::new(Tid::MAX_SLOTS)),
         cells: (0..Tid::MAX_SLOTS).map(|_| JoinCell::new()).collect(),
@@ -88,14 +95,34 @@ impl Drop for Reservation {
 #[inline]
 fn take_structure() -> Result<&'static Thread, Errno> {
     let mut pool = table().pool.lock();
-    if let Some(thread) = pool.free.pop() {
-        return Ok(thread);
+    match pool.free.pop() {
+        Some(thread) => Ok(thread),
+        None => {
+            let number = pool.spare_stacks.pop().unwrap_or_else(|| {
+                pool.next_stack += 1;
+                pool.next_stack - 1
+            });
+            // Made without the lock: it takes a while.
+            drop(pool);
+            make_structure(number)
+        }
     }
-    // A new structure is made once for each place in the pool; the lock is held so that its number is
-    // its place.
-    let thread = Thread::new(pool.all.len()).map_err(|_| Errno::EAGAIN)?;
-    pool.all.push(thread);
-    Ok(thread)
+}
+
+#[cold]
+fn make_structure(stack_number: usize) -> Result<&'static Thread, Errno> {
+    let made = Thread::new(stack_number);
+    let mut pool = table().pool.lock();
+    match made {
+        Ok(thread) => {
+            pool.all.push(thread);
+            Ok(thread)
+        }
+        Err(OutOfFrames) => {
+            pool.spare_stacks.push(stack_number);
+            Err(Errno::EAGAIN)
+        }
+    }
 }
 
 /// Makes a thread of `process` that starts with `frame`; the caller makes it ready.

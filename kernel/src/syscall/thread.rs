@@ -67,7 +67,6 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
         return Err(Errno::EDEADLK);
     }
     if code_at != 0 && !process.space().is_writable(code_at, 4) {
-        // An unknown tid is told first: nothing is touched either way.
         return Err(Errno::EFAULT);
     }
     let cell = table::cell(tid);
