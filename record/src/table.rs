@@ -157,6 +157,10 @@ fn number(text: Option<String>) -> Cell {
 
 /// How many times a row's median is worse than the best of its bench, ground and metric.
 fn ratio(row: &Row, rows: &[Row]) -> String {
+    if row.unit == metric::RATIO.unit {
+        // It is a quotient already.
+        return String::new();
+    }
     let rivals = rows
         .iter()
         .filter(|other| {
@@ -310,6 +314,13 @@ mod tests {
             .find(|line| line.contains("half"))
             .expect("its line");
         assert!(half.contains("2.00x"), "{half}");
+    }
+
+    #[test]
+    fn a_quotient_has_no_ratio_of_its_own() {
+        let rows = [2.0, 4.0].map(|x| Row::measured("b", &metric::RATIO, "a / b", "host", vec![x]));
+        let text = render(&report(rows.to_vec()));
+        assert!(text.contains("4.000x") && !text.contains("2.00x"), "{text}");
     }
 
     #[test]
