@@ -13,6 +13,7 @@ use exec_core::{
 };
 
 use crate::{
+    blocking::pool::Pool,
     counters::{Counter, Counters},
     home::TasksShare,
     idle::Idle,
@@ -38,6 +39,11 @@ pub const MAX_WORKERS: usize = 1024;
 /// Lanes of the injector, beside one for each worker up to this number.
 const MOST_LANES: usize = 16;
 
+/// Threads that may block, unless the builder says otherwise.
+const BLOCKING_THREADS: usize = 64;
+/// Closures that may wait for one, unless the builder says otherwise.
+const BLOCKING_QUEUE: usize = 1024;
+
 /// What is called with the panic of a task that nobody joins.
 pub type PanicHandler = Arc<dyn Fn(Payload) + Send + Sync>;
 
@@ -61,6 +67,8 @@ pub struct Builder<T: Threads> {
     name: Cow<'static, str>,
     stack_size: Option<usize>,
     lifo: bool,
+    blocking_threads: usize,
+    blocking_queue: usize,
     on_panic: Option<PanicHandler>,
     ground: PhantomData<fn() -> T>,
 }
@@ -116,6 +124,8 @@ impl<T: Threads> Default for Builder<T> {
             name: Cow::Borrowed("mini"),
             stack_size: None,
             lifo: true,
+            blocking_threads: BLOCKING_THREADS,
+            blocking_queue: BLOCKING_QUEUE,
             on_panic: None,
             ground: PhantomData,
         }
@@ -165,6 +175,17 @@ impl<T: Threads> Builder<T> {
     #[must_use]
     pub fn lifo_slot(mut self, yes: bool) -> Self {
         self.lifo = yes;
+        self
+    }
+
+    /// Sets how many threads may run closures that block (0 counts as 1; at most [`MAX_WORKERS`]),
+    /// and how many such closures may wait for a thread. Beyond that
+    /// [`unblock`](Runtime::unblock) waits for room. The default is 64 and 1,024; threads are only
+    /// started when all others are busy.
+    #[must_use]
+    pub fn blocking(mut self, threads: usize, queued: usize) -> Self {
+        self.blocking_threads = threads.clamp(1, MAX_WORKERS);
+        self.blocking_queue = queued;
         self
     }
 
@@ -260,6 +281,7 @@ impl<T: Threads> Builder<T> {
                 })
                 .collect(),
             outside: Padded(Counters::new()),
+            blocking: Pool::new(self.blocking_threads, self.blocking_queue),
             phase: Phase::new(),
             waiting: Padded(Counter::new()),
             all_left: Latch::new(),

@@ -72,6 +72,7 @@ impl<T: Threads> Shared<T> {
                     "block_on of runtime `{own}` was called on a worker of runtime `{other}`, which \
                      must not block; `.await` the future, or spawn it"
                 ),
+                Role::Blocking => {}
                 Role::Caller => panic!(
                     "block_on of runtime `{own}` was called inside block_on of runtime `{other}`; \
                      `.await` the future there"

@@ -20,6 +20,8 @@ static OURS: u8 = 0;
 pub(crate) enum Role {
     /// It is a worker.
     Worker,
+    /// It runs closures that block.
+    Blocking,
     /// It drives a future in `block_on`.
     Caller,
 }

@@ -30,6 +30,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom, test))]
 extern crate std;
 
+mod blocking;
 mod builder;
 mod caller;
 mod context;
@@ -37,6 +38,7 @@ mod counters;
 mod executor;
 mod home;
 mod idle;
+mod join_set;
 mod latch;
 mod owned;
 mod padded;
@@ -52,7 +54,9 @@ mod watch;
 mod worker;
 mod yield_now;
 
+pub use blocking::unblock::Unblock;
 pub use builder::{BuildError, Builder, MAX_WORKERS, PanicHandler};
+pub use join_set::{GroupError, JoinSet};
 pub use runtime::Runtime;
 pub use spawner::Spawner;
 pub use time::sleep::{Elapsed, Interval, Sleep, Timeout};

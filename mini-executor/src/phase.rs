@@ -37,7 +37,11 @@ use exec_core::{
     unwind,
 };
 
-use crate::{queue::local::Steal, shared::Shared};
+use crate::{
+    context::{self, Role},
+    queue::local::Steal,
+    shared::Shared,
+};
 
 /// Takes everything.
 pub(crate) const OPEN: u8 = 0;
@@ -74,7 +78,7 @@ impl Phase {
 impl<T: Threads> Shared<T> {
     /// Ends the runtime as `how` says.
     pub(crate) fn shutdown(&self, how: Shutdown) -> ShutdownReport {
-        let inside = self.with_worker(|worker| worker.is_some());
+        let inside = self.is_inside();
         match how {
             Shutdown::Drain => {
                 self.begin(DRAIN);
@@ -101,10 +105,18 @@ impl<T: Threads> Shared<T> {
     /// cancelled.
     pub(crate) fn quiesce(&self) {
         self.begin(QUIESCE);
-        if !self.with_worker(|worker| worker.is_some()) {
+        if !self.is_inside() {
             self.all_left.wait(&self.ground, None);
+            self.join_threads();
         }
-        self.join_threads();
+    }
+
+    /// Whether this thread runs a job of this runtime, and so cannot wait for its end.
+    fn is_inside(&self) -> bool {
+        let this = core::ptr::from_ref(self).cast();
+        context::with(self.ground, |context| {
+            context.is_some_and(|c| c.role != Role::Caller && core::ptr::eq(c.runtime, this))
+        })
     }
 
     fn begin(&self, phase: u8) {
@@ -118,6 +130,7 @@ impl<T: Threads> Shared<T> {
         // ORDERING: phase before queues; see the look at the phase in `Worker::keep`.
         fence(SeqCst);
         self.cancel_jobs(self.injector.close());
+        self.cancel_jobs(self.blocking.close());
         for remote in &self.remotes {
             let mut jobs = Vec::from_iter(remote.queue.take_next());
             loop {
@@ -162,6 +175,9 @@ impl<T: Threads> Shared<T> {
         {
             return false;
         }
+        if self.blocking.pending() > 0 {
+            return false;
+        }
         if self.shards().all(|shard| shard.live() == 0) {
             self.close_now();
             return true;
@@ -182,12 +198,13 @@ impl<T: Threads> Shared<T> {
                 let _ = self.ground.join(thread);
             }
         }
+        self.blocking.join_threads(&self.ground);
     }
 
     fn report(&self) -> ShutdownReport {
         let mut accepted = self.outside.scheduled.get() - self.outside.wakes_of_tasks.get();
         let mut cancelled = self.outside.cancelled.get() + self.outside.refused.get();
-        let mut leaked = 0;
+        let mut leaked = self.blocking.pending() as u64;
         for remote in &self.remotes {
             accepted += remote.counters.scheduled.get() - remote.counters.wakes_of_tasks.get();
             cancelled += remote.counters.cancelled.get() + remote.counters.refused.get();

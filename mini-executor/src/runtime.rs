@@ -4,11 +4,13 @@ use alloc::sync::Arc;
 use core::{fmt, future::Future, pin::pin, time::Duration};
 
 use exec_core::{
-    Handle, JoinHandle, Meta, Nanos, Shutdown, ShutdownReport, Stats, Threads, spawn_on,
+    Handle, JoinHandle, Meta, Nanos, Rejected, Shutdown, ShutdownReport, Stats, Threads, spawn_on,
 };
 
 use crate::{
+    blocking::unblock::Unblock,
     builder::Builder,
+    join_set::JoinSet,
     shared::Shared,
     spawner::Spawner,
     time::sleep::{Interval, Sleep, Timeout},
@@ -127,6 +129,50 @@ impl<T: Threads> Runtime<T> {
     /// Beats that are `period` apart; the first one at once.
     pub fn interval(&self, period: Duration) -> Interval<T> {
         self.spawner.interval(period)
+    }
+
+    /// Runs a closure that blocks on a thread that may, and waits for its result.
+    ///
+    /// The threads are bounded in number ([`Builder::blocking`]): when all are busy and the queue
+    /// is full, the future waits for room before the closure is taken.
+    ///
+    /// # Errors
+    /// As a join; [`JoinError::Rejected`](exec_core::JoinError::Rejected) when the runtime ends or
+    /// no thread can be had.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// # let runtime = mini_executor::Runtime::new().unwrap();
+    /// let text = runtime.block_on(runtime.unblock(|| std::fs::read_to_string("/proc/self/comm")));
+    /// assert!(text.is_ok());
+    /// # }
+    /// ```
+    pub fn unblock<F, R>(&self, f: F) -> Unblock<F, R, T>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.spawner.unblock(f)
+    }
+
+    /// Gives a closure that blocks to a thread that may, at once or not at all.
+    ///
+    /// # Errors
+    /// The closure comes back: [`Full`](exec_core::Reason::Full) when all threads are busy and the
+    /// queue is full, `ShutDown`, or `OutOfThreads`.
+    #[track_caller]
+    pub fn try_spawn_blocking<F, R>(&self, f: F) -> Result<JoinHandle<R>, Rejected<F>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.spawner.try_spawn_blocking(f)
+    }
+
+    /// An empty group of tasks.
+    pub fn join_set<R: Send + 'static>(&self) -> JoinSet<R, T> {
+        self.spawner.join_set()
     }
 
     /// Spawns a closure and returns the handle of its result. One allocation.

@@ -18,6 +18,7 @@ use exec_core::{
 };
 
 use crate::{
+    blocking::pool::Pool,
     builder::PanicHandler,
     context,
     counters::{Counter, Counters},
@@ -64,6 +65,7 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) outside_tasks: Box<[(TryLock<Owner>, Arc<Shard>)]>,
     pub(crate) outside: Padded<Counters>,
+    pub(crate) blocking: Pool<T>,
     pub(crate) phase: Phase,
     /// Workers that sleep inside a task of theirs.
     pub(crate) waiting: Padded<Counter>,

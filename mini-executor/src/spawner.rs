@@ -3,11 +3,15 @@
 use alloc::sync::Arc;
 use core::{any::TypeId, fmt, future::Future, time::Duration};
 
-use exec_core::{JoinHandle, Nanos, Threads, Ticket, task::spawn_future};
+use exec_core::{
+    JoinHandle, Meta, Nanos, Rejected, Threads, Ticket, task::spawn_future, try_spawn_on,
+};
 
 use crate::{
+    blocking::{pool::Blocking, unblock::Unblock},
     context,
     home::Home,
+    join_set::JoinSet,
     shared::Shared,
     time::sleep::{Interval, Sleep, Timeout},
     wait::TaskWaiter,
@@ -83,6 +87,36 @@ impl<T: Threads> Spawner<T> {
     /// As [`Runtime::interval`](crate::Runtime::interval).
     pub fn interval(&self, period: Duration) -> Interval<T> {
         Interval::new(self.sleep(Duration::ZERO), period)
+    }
+
+    /// As [`Runtime::unblock`](crate::Runtime::unblock).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unblock<F, R>(&self, f: F) -> Unblock<F, R, T>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        Unblock::new(self.0.clone(), f)
+    }
+
+    /// As [`Runtime::try_spawn_blocking`](crate::Runtime::try_spawn_blocking).
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn try_spawn_blocking<F, R>(&self, f: F) -> Result<JoinHandle<R>, Rejected<F>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        try_spawn_on(&Blocking(self.0.clone()), &Meta::new(), f)
+    }
+
+    /// As [`Runtime::join_set`](crate::Runtime::join_set).
+    pub fn join_set<R: Send + 'static>(&self) -> JoinSet<R, T> {
+        JoinSet::new(self.clone())
     }
 
     /// The time, as [`sleep_until`](Self::sleep_until) counts it.
