@@ -12,6 +12,7 @@ use core::arch::{asm, global_asm};
 global_asm!(
     ".text",
     // call_on_stack(rdi: stack end, rsi: function)
+    ".globl call_on_stack",
     "call_on_stack:",
     "mov rsp, rdi",
     "xor ebp, ebp",

@@ -31,6 +31,7 @@ static MAILBOX: Mailbox = Mailbox {
 global_asm!(
     ".section .rodata",
     ".balign 16",
+    ".globl trampoline_start",
     "trampoline_start:",
     ".code16",
     "cli",
@@ -72,6 +73,7 @@ global_asm!(
     "trampoline_gdt_pointer:",
     ".word 15",
     ".long 0x8000 + trampoline_gdt - trampoline_start",
+    ".globl trampoline_end",
     "trampoline_end:",
 
     ".text",

@@ -20,6 +20,7 @@ const STUB_LEN: u64 = 16;
 global_asm!(
     ".text",
     ".balign 16",
+    ".globl trap_stubs",
     "trap_stubs:",
     ".set vector, 0",
     ".rept 256",
