@@ -63,8 +63,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 
     println!("{}", table::render(&report));
-    println!("{}", input.describe());
-    if grounds.contains(&Ground::Kernel) {
+    if args
+        .workloads()
+        .iter()
+        .any(|workload| workload.reads_input())
+    {
+        println!("{}", input.describe());
+    }
+    if report
+        .rows
+        .iter()
+        .any(|row| row.ground == Ground::Kernel.name() && row.median.is_some())
+    {
         println!(
             "the kernel's times are an emulator's: compare them with each other only; its \
              instructions are exact and include the time in which all processors were idle"
