@@ -15,6 +15,7 @@ use exec_core::{
 use crate::{
     blocking::pool::Pool,
     counters::{Counter, Counters},
+    driver::Driver,
     home::TasksShare,
     idle::Idle,
     latch::Latch,
@@ -91,6 +92,8 @@ pub enum BuildError {
         /// What the ground says.
         reason: CreateReason,
     },
+    /// The system gave no descriptor for the reactor; the text is the system's own.
+    Reactor(String),
 }
 
 impl fmt::Display for BuildError {
@@ -111,11 +114,29 @@ impl fmt::Display for BuildError {
                  the limit of threads",
                 started + 1
             ),
+            Self::Reactor(why) => write!(
+                f,
+                "could not make the reactor: {why}; close files, or raise the limit of descriptors"
+            ),
         }
     }
 }
 
 impl core::error::Error for BuildError {}
+
+#[cfg(feature = "net")]
+fn driver() -> Result<Driver, BuildError> {
+    let reactor = crate::io::reactor::Reactor::new()
+        .map_err(|error| BuildError::Reactor(alloc::string::ToString::to_string(&error)))?;
+    Ok(Driver {
+        reactor: Arc::new(reactor),
+    })
+}
+
+#[cfg(not(feature = "net"))]
+fn driver() -> Result<Driver, BuildError> {
+    Ok(Driver {})
+}
 
 impl<T: Threads> Default for Builder<T> {
     fn default() -> Self {
@@ -210,7 +231,8 @@ impl<T: Threads> Builder<T> {
         if asked > MAX_WORKERS {
             return Err(BuildError::TooManyWorkers { asked });
         }
-        let (shared, owners) = self.shared(ground, asked);
+        let driver = driver()?;
+        let (shared, owners) = self.shared(ground, driver, asked);
         let shared = Arc::new(shared);
         let mut threads = Vec::with_capacity(asked);
         for (index, (queue, tasks)) in owners.into_iter().enumerate() {
@@ -248,7 +270,12 @@ impl<T: Threads> Builder<T> {
         }
     }
 
-    fn shared(&self, ground: T, workers: usize) -> (Shared<T>, Vec<(Local, Owner)>) {
+    fn shared(
+        &self,
+        ground: T,
+        driver: Driver,
+        workers: usize,
+    ) -> (Shared<T>, Vec<(Local, Owner)>) {
         let mut owners = Vec::with_capacity(workers);
         let remotes: Box<[Remote]> = (0..workers)
             .map(|_| {
@@ -270,6 +297,7 @@ impl<T: Threads> Builder<T> {
             on_panic: self.on_panic.clone(),
             injector: Injector::new((2 * workers).min(MOST_LANES)),
             idle: Idle::new(workers),
+            driver: Arc::new(driver),
             lookout: Padded(Lookout::new(&ground)),
             watch: Padded(Watch::new()),
             patience: SharedPatience::new(),

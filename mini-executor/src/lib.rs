@@ -35,9 +35,12 @@ mod builder;
 mod caller;
 mod context;
 mod counters;
+mod driver;
 mod executor;
 mod home;
 mod idle;
+#[cfg(feature = "net")]
+pub mod io;
 mod join_set;
 mod latch;
 mod owned;

@@ -22,6 +22,7 @@ use crate::{
     builder::PanicHandler,
     context,
     counters::{Counter, Counters},
+    driver::Driver,
     home::TasksShare,
     idle::Idle,
     latch::Latch,
@@ -58,6 +59,7 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) on_panic: Option<PanicHandler>,
     pub(crate) injector: Injector,
     pub(crate) idle: Idle,
+    pub(crate) driver: Arc<Driver>,
     pub(crate) lookout: Padded<Lookout>,
     pub(crate) watch: Padded<Watch>,
     /// How long callers of `block_on` look out.

@@ -15,7 +15,10 @@
 //! See `phase.rs`. A worker that leaves drops what is left in its own ring.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::cell::{Cell, RefCell};
+use core::{
+    cell::{Cell, RefCell},
+    task::Waker,
+};
 
 use exec_core::{
     Job, JobId, Nanos, Threads, Wake,
@@ -27,6 +30,7 @@ use exec_core::{
 use crate::{
     context::{self, Block, Context, Role},
     counters::Counters,
+    driver::Bell,
     idle::Awake,
     owned::Owner,
     phase::{CLOSED, OPEN},
@@ -61,6 +65,7 @@ pub(crate) struct Worker<T: Threads> {
     /// The jobs below it that wait for something, and run others meanwhile.
     suspended: RefCell<Vec<JobId>>,
     dice: Cell<u64>,
+    bell: Arc<Bell>,
     patience: Patience,
     /// It was woken for a job, and takes one even from a ring that has no other.
     greedy: Cell<bool>,
@@ -75,6 +80,7 @@ impl<T: Threads> Worker<T> {
     /// A worker's whole life.
     pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
         let runtime = Arc::as_ptr(&shared).cast();
+        let bell = Bell::new(shared.ground, shared.driver.clone());
         let worker = Self {
             context: Context::new::<T>(
                 Role::Worker,
@@ -93,13 +99,19 @@ impl<T: Threads> Worker<T> {
             current: Cell::new(JobId::NONE),
             suspended: RefCell::new(Vec::new()),
             dice: Cell::new(index as u64 * 2 + 1),
+            bell,
             patience: Patience::new(),
             greedy: Cell::new(false),
             watched: Watched::new(),
         };
         let ground = worker.shared.ground;
         // SAFETY: once, before the worker sleeps for the first time.
-        unsafe { worker.shared.idle.register(index, ground.unparker()) };
+        unsafe {
+            worker
+                .shared
+                .idle
+                .register(index, worker.bell.clone().into())
+        };
         context::enter(ground, &worker, || {
             while worker.shared.phase.get() != CLOSED {
                 match worker.next() {
@@ -259,6 +271,7 @@ impl<T: Threads> Worker<T> {
                 remote.timers.fire(now);
             }
         }
+        shared.driver.look();
         if !self.queue.is_empty() {
             // What was queued here since the last look was only hinted at.
             shared.idle.post();
@@ -374,7 +387,12 @@ impl<T: Threads> Worker<T> {
         let shared = &*self.shared;
         let next = self.remote().timers.next();
         let until = limit.map_or(next, |limit| limit.min(next));
-        if self.look_out(until, over) {
+        if shared.driver.is_used() {
+            // Whoever waits in the reactor is woken by it; a look-out would not see its events.
+            if shared.driver.look() {
+                return;
+            }
+        } else if self.look_out(until, over) {
             return;
         }
         shared.idle.announce(self.index, self.searching.take());
@@ -406,13 +424,15 @@ impl<T: Threads> Worker<T> {
             .watch
             .take(self.index, || shared.idle.sleeping() < shared.remotes.len())
         else {
-            shared.ground.park((until != Nanos::MAX).then_some(until));
+            let until = (until != Nanos::MAX).then_some(until);
+            self.bell.park(shared.ground, until);
             return;
         };
         let now = shared.ground.now();
         shared
             .ground
             .park(Some(until.min(now.saturating_add(rest))));
+        shared.driver.look();
         if let Some(job) = self.watched.rescue(shared, self.index) {
             self.place_last(job);
         }
@@ -429,7 +449,7 @@ impl<T: Threads> Worker<T> {
         {
             return Waited::WouldDeadlock;
         }
-        let waker = shared.ground.unparker();
+        let waker = Waker::from(self.bell.clone());
         self.suspended.borrow_mut().push(current);
         let waited = loop {
             if done.is_done() {
@@ -449,7 +469,7 @@ impl<T: Threads> Worker<T> {
             }
             shared.waiting.add(1);
             if shared.phase.get() == CLOSED {
-                shared.ground.park(mode.until);
+                self.bell.park(shared.ground, mode.until);
             } else {
                 self.sleep(mode.until, &|| done.is_done());
             }

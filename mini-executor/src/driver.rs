@@ -1,0 +1,138 @@
+//! Where a worker parks: in the reactor if it can, on its ground's token otherwise.
+//!
+//! # States of a worker's bell
+//! `rung`: a wake that the worker has not taken; `inside`: the worker is in the reactor.
+//!
+//! # Why nothing is lost
+//! The worker says where it is going to park, **fences**, looks whether the bell has rung, and
+//! parks. The ringer sets `rung`, **fences**, looks where the worker is, and wakes it there. One of
+//! the two sees the other; a wake in the wrong place is a spurious one later.
+//!
+//! Without the feature `net` there is no reactor, and the bell is the ground's token.
+
+use alloc::{sync::Arc, task::Wake};
+use core::task::Waker;
+
+use exec_core::{
+    Nanos, Threads,
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{AcqRel, Relaxed, SeqCst},
+        fence,
+    },
+};
+
+#[cfg(feature = "net")]
+use crate::io::reactor::Reactor;
+
+/// The reactor, where there is one.
+pub(crate) struct Driver {
+    #[cfg(feature = "net")]
+    pub(crate) reactor: Arc<Reactor>,
+}
+
+impl Driver {
+    /// Whether anything waits for the reactor.
+    #[inline]
+    pub(crate) fn is_used(&self) -> bool {
+        #[cfg(feature = "net")]
+        return self.reactor.has_sources();
+        #[cfg(not(feature = "net"))]
+        return false;
+    }
+
+    /// Looks for events without waiting; `true` when there were any.
+    pub(crate) fn look(&self) -> bool {
+        #[cfg(feature = "net")]
+        return self.is_used()
+            && self
+                .reactor
+                .turn(Some(core::time::Duration::ZERO))
+                .unwrap_or(false);
+        #[cfg(not(feature = "net"))]
+        return false;
+    }
+
+    fn wake(&self) {
+        #[cfg(feature = "net")]
+        self.reactor.wake();
+    }
+}
+
+/// How a worker is woken, wherever it parks.
+pub(crate) struct Bell {
+    rung: AtomicBool,
+    inside: AtomicBool,
+    thread: Waker,
+    driver: Arc<Driver>,
+}
+
+impl Bell {
+    /// The bell of this thread.
+    pub(crate) fn new<T: Threads>(ground: T, driver: Arc<Driver>) -> Arc<Self> {
+        Arc::new(Self {
+            rung: AtomicBool::new(false),
+            inside: AtomicBool::new(false),
+            thread: ground.unparker(),
+            driver,
+        })
+    }
+
+    /// Parks this thread, whose bell this is, until the bell rings, `until` at the latest.
+    pub(crate) fn park<T: Threads>(&self, ground: T, until: Option<Nanos>) {
+        let inside = self.driver.is_used();
+        // ORDERING: the fence is in `rang`, after each of these stores.
+        self.inside.store(inside, Relaxed);
+        if !self.rang() && !(inside && self.park_inside(ground, until)) {
+            // There is no reactor, or another worker is inside.
+            self.inside.store(false, Relaxed);
+            if !self.rang() {
+                ground.park(until);
+            }
+        }
+        self.inside.store(false, Relaxed);
+        // ORDERING: Acquire pairs with `ring`: what came before it is seen. A ring that comes after
+        // this is for the next park.
+        self.rung.swap(false, AcqRel);
+    }
+
+    fn rang(&self) -> bool {
+        // ORDERING: pairs with the fence in `wake_by_ref`.
+        fence(SeqCst);
+        self.rung.load(Relaxed)
+    }
+
+    /// `false`: another worker is in there.
+    fn park_inside<T: Threads>(&self, ground: T, until: Option<Nanos>) -> bool {
+        #[cfg(feature = "net")]
+        {
+            let limit = until.map(|at| at.saturating_since(ground.now()));
+            self.driver.reactor.turn(limit).is_some()
+        }
+        #[cfg(not(feature = "net"))]
+        {
+            let _ = (ground, until);
+            false
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.rung.swap(true, AcqRel) {
+            // It has not taken the former ring yet, and will see everything when it does.
+            return;
+        }
+        // ORDERING: pairs with the fence in `rang`.
+        fence(SeqCst);
+        if self.inside.load(Relaxed) {
+            self.driver.wake();
+        } else {
+            self.thread.wake_by_ref();
+        }
+    }
+}
