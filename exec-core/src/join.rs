@@ -39,10 +39,12 @@ pub(crate) struct JoinVTable {
 ///
 /// # Examples
 /// ```
-/// # use exec_core::{Handle, inline::Inline};
-/// let handle = Handle::new(Inline::default());
+/// # use exec_core::Handle;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let handle = Handle::new(pool_basic::ThreadPool::new(2)?);
 /// let job = handle.spawn(|| 6 * 7);
-/// assert_eq!(job.join().unwrap(), 42);
+/// assert_eq!(job.join()?, 42);
+/// # Ok(()) }
 /// ```
 #[must_use = "dropping a JoinHandle detaches the job; call `detach` to say that you mean it"]
 pub struct JoinHandle<T> {

@@ -1,8 +1,8 @@
 //! A job with room in itself: a small closure is queued without an allocation.
 //!
-//! [`Job`](crate::Job) is two words, so its closure lies in a box, which is allocated by one
-//! thread and freed by another: most of what queueing a small job costs. A [`SmallJob`] is five
-//! words and keeps a closure of up to four in itself. A queue of them is larger, and a model's
+//! [`Job`] is two words, so its closure lies in a box, which is allocated by one
+//! thread and freed by another: most of what queueing a small job costs. A [`SmallJob`] is six
+//! words and keeps a closure of up to five in itself. A queue of them is larger, and a model's
 //! own interface that fills it need not allocate. A plain job fits as well.
 //!
 //! # Why nothing is lost
@@ -20,20 +20,25 @@ use crate::{
 };
 
 /// Words of room.
-const WORDS: usize = 4;
+const WORDS: usize = 5;
 
 type Room = MaybeUninit<[usize; WORDS]>;
 
-/// What can be done with what is in the room; each but `id` consumes it.
+/// What is in the room and what can be done with it; each function consumes it.
 struct SmallVTable {
     run: unsafe fn(*mut Room) -> Result<(), Payload>,
     drop: unsafe fn(*mut Room),
     into_job: unsafe fn(*mut Room) -> Job,
-    id: unsafe fn(*const Room) -> JobId,
+    /// The room holds a [`Job`].
+    is_job: bool,
 }
 
 /// Work that is run once or dropped once, kept in place when it is small.
+///
+/// Its size and alignment are those of whole vector registers, so that each move of it is made
+/// in the same pieces, and a move never waits for the stores of the one before.
 #[must_use = "a job that is dropped is cancelled"]
+#[repr(C, align(16))]
 pub struct SmallJob {
     room: Room,
     vtable: &'static SmallVTable,
@@ -43,10 +48,15 @@ pub struct SmallJob {
 unsafe impl Send for SmallJob {}
 
 impl SmallJob {
+    /// Whether a value of this type is kept in place.
+    pub const fn fits<V>() -> bool {
+        size_of::<V>() <= size_of::<Room>() && align_of::<V>() <= align_of::<Room>()
+    }
+
     /// Makes a job of a closure, which is boxed only when it does not fit.
     #[inline]
     pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Self {
-        if fits::<F>() {
+        if Self::fits::<F>() {
             Self::keep(f, &Closure::<F>::VTABLE)
         } else {
             Self::from(Job::new(f))
@@ -55,19 +65,12 @@ impl SmallJob {
 
     #[inline]
     fn keep<V>(value: V, vtable: &'static SmallVTable) -> Self {
-        const { assert!(fits::<Job>(), "the room is made for a job at least") };
-        debug_assert!(fits::<V>(), "invariant: the callers look first");
+        const { assert!(Self::fits::<Job>(), "the room is made for a job at least") };
+        debug_assert!(Self::fits::<V>(), "invariant: the callers look first");
         let mut room = Room::uninit();
         // SAFETY: the room is as large and as aligned as `V` needs.
         unsafe { room.as_mut_ptr().cast::<V>().write(value) };
         Self { room, vtable }
-    }
-
-    /// Gives the room up, to be consumed by the caller.
-    #[inline]
-    fn into_room(self) -> (Room, &'static SmallVTable) {
-        let this = ManuallyDrop::new(self);
-        (this.room, this.vtable)
     }
 
     /// Runs the job.
@@ -79,28 +82,46 @@ impl SmallJob {
     /// Never; a panic of the job is caught (with the `std` feature).
     #[inline]
     pub fn run(self) -> Result<(), Payload> {
-        let (mut room, vtable) = self.into_room();
-        // SAFETY: `into_room` gave up the right to drop, so this is the one use of the room.
-        unsafe { (vtable.run)(&raw mut room) }
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the job is not dropped any more, so this is the one use of the room.
+        unsafe { (this.vtable.run)(&raw mut this.room) }
+    }
+
+    /// Runs the job in `slot`, where there is one, and leaves none. Moves nothing.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// Never.
+    #[inline]
+    pub fn run_in(slot: &mut Option<Self>) -> Result<(), Payload> {
+        let Some(job) = slot else { return Ok(()) };
+        let abort = unwind::AbortOnDrop("a job unwound out of its own catch");
+        // SAFETY: the slot is overwritten below without being dropped, and nothing unwinds past
+        // here, so this is the one use of the room.
+        let result = unsafe { (job.vtable.run)(&raw mut job.room) };
+        core::mem::forget(abort);
+        core::mem::forget(slot.take());
+        result
     }
 
     /// The job in two words; a closure that was kept in place is boxed now.
     pub fn into_job(self) -> Job {
-        let (mut room, vtable) = self.into_room();
+        let mut this = ManuallyDrop::new(self);
         // SAFETY: as in `run`.
-        unsafe { (vtable.into_job)(&raw mut room) }
+        unsafe { (this.vtable.into_job)(&raw mut this.room) }
     }
 
     /// What identifies the job, if somebody can wait for it; else [`JobId::NONE`].
     #[inline]
     pub fn id(&self) -> JobId {
-        // SAFETY: the room is still in use, and only looked at.
-        unsafe { (self.vtable.id)(&raw const self.room) }
+        if !self.vtable.is_job {
+            return JobId::NONE;
+        }
+        // SAFETY: the vtable says that the room holds a job, which is only looked at.
+        unsafe { &*self.room.as_ptr().cast::<Job>() }.id()
     }
-}
-
-const fn fits<V>() -> bool {
-    size_of::<V>() <= size_of::<Room>() && align_of::<V>() <= align_of::<Room>()
 }
 
 impl From<Job> for SmallJob {
@@ -112,7 +133,7 @@ impl From<Job> for SmallJob {
 
 impl Drop for SmallJob {
     fn drop(&mut self) {
-        // SAFETY: `into_room` forgets the job, so this is the one use of the room.
+        // SAFETY: `run` and `into_job` keep a job from being dropped, so this is the one use.
         unsafe { (self.vtable.drop)(&raw mut self.room) }
     }
 }
@@ -133,7 +154,7 @@ impl<F: FnOnce() + Send + 'static> Closure<F> {
         run: Self::run,
         drop: Self::drop,
         into_job: Self::into_job,
-        id: Self::id,
+        is_job: false,
     };
 
     unsafe fn take(room: *mut Room) -> F {
@@ -157,10 +178,6 @@ impl<F: FnOnce() + Send + 'static> Closure<F> {
         // SAFETY: as in `run`.
         Job::new(unsafe { Self::take(room) })
     }
-
-    unsafe fn id(_: *const Room) -> JobId {
-        JobId::NONE
-    }
 }
 
 /// A room with a job in it.
@@ -171,7 +188,7 @@ impl Inner {
         run: Self::run,
         drop: Self::drop,
         into_job: Self::take,
-        id: Self::id,
+        is_job: true,
     };
 
     unsafe fn take(room: *mut Room) -> Job {
@@ -188,14 +205,9 @@ impl Inner {
         // SAFETY: as in `run`. Dropping a job does not unwind.
         drop(unsafe { Self::take(room) });
     }
-
-    unsafe fn id(room: *const Room) -> JobId {
-        // SAFETY: the vtable says what is in the room, which is only looked at.
-        unsafe { &*room.cast::<Job>() }.id()
-    }
 }
 
-const _: () = assert!(size_of::<SmallJob>() == 5 * size_of::<usize>());
+const _: () = assert!(size_of::<usize>() < 8 || size_of::<SmallJob>() == 48);
 
 #[cfg(test)]
 mod tests {
@@ -233,11 +245,16 @@ mod tests {
         assert_eq!((ran.load(SeqCst), drops.load(SeqCst)), (1, 2));
         make().into_job().run().expect("does not panic");
         assert_eq!((ran.load(SeqCst), drops.load(SeqCst)), (2, 3));
+        let mut slot = Some(make());
+        SmallJob::run_in(&mut slot).expect("does not panic");
+        assert!(slot.is_none());
+        SmallJob::run_in(&mut slot).expect("nothing to run");
+        assert_eq!((ran.load(SeqCst), drops.load(SeqCst)), (3, 4));
         let moved = std::vec![make(), make()];
         for job in moved {
             job.run().expect("does not panic");
         }
-        assert_eq!((ran.load(SeqCst), drops.load(SeqCst)), (4, 5));
+        assert_eq!((ran.load(SeqCst), drops.load(SeqCst)), (5, 6));
     }
 
     #[test]
@@ -279,5 +296,9 @@ mod tests {
             .run()
             .expect_err("panics");
         assert_eq!(unwind::message(&payload), Some("in place"));
+        let mut slot = Some(SmallJob::new(|| panic!("in a slot")));
+        let payload = SmallJob::run_in(&mut slot).expect_err("panics");
+        assert_eq!(unwind::message(&payload), Some("in a slot"));
+        assert!(slot.is_none());
     }
 }

@@ -72,7 +72,7 @@ pub fn spin_loop() {
     loom::thread::yield_now();
 }
 
-/// Whether the named seeded bug is on: only ever under loom, and only inside [`with_seed`].
+/// Whether the named seeded bug is on: only ever under loom, and only inside `with_seed`.
 ///
 /// A protocol asks at the place where a plausible mistake would be made, so that the model of
 /// the protocol can be shown to find that mistake. In every other build this is `false` at

@@ -10,8 +10,8 @@ use std::{
 };
 
 use exec_core::{
-    Caps, Executor, Ground, Handle, Job, Meta, Rejected, Shutdown, ShutdownReport, StdGround,
-    Stats, Ticket,
+    Caps, Executor, Ground, Handle, Job, Meta, Rejected, Shutdown, ShutdownReport, Stats,
+    StdGround, Ticket,
     wait::{ParkWaiter, Waiter},
 };
 

@@ -1,8 +1,8 @@
 //! One loom model a protocol, each with a twin that must fail.
 //!
-//! A model is a test named by its claim. [`holds`] explores its interleavings and asserts that
+//! A model is a test named by its claim. `holds` explores its interleavings and asserts that
 //! there were at least as many as the claim needs, because a model that explores one is one that
-//! sees none of the atomics it is about. [`breaks`] runs the same model with a bug seeded into
+//! sees none of the atomics it is about. `breaks` runs the same model with a bug seeded into
 //! the protocol (see `exec_core::sync::seeded`) and demands that loom finds it: a model that
 //! cannot fail proves nothing.
 //!

@@ -12,7 +12,7 @@
 //!
 //! # Why nothing is lost
 //! The frame outlives the job because the owner leaves it only after its pop succeeded or a
-//! final state is there, also while it unwinds ([`join`](crate::join)). The thief reads who
+//! final state is there, also while it unwinds ([`join`](fn@crate::join)). The thief reads who
 //! the owner is before the swap: after it, the frame may be gone.
 
 use std::mem::MaybeUninit;

@@ -3,8 +3,14 @@
 //! On a host, one macro call makes one `#[test]` a case, each with a fresh executor and a
 //! watchdog:
 //!
-//! ```ignore
-//! exec_core::conformance!(two_workers, || Handle::new(ThreadPool::new(2).unwrap()).into_dyn());
+//! ```
+//! use exec_core::Handle;
+//! use pool_basic::ThreadPool;
+//!
+//! exec_core::conformance!(two_workers, || {
+//!     Handle::new(ThreadPool::new(2).expect("two threads")).into_dyn()
+//! });
+//! # fn main() {}
 //! ```
 //!
 //! Where there is no test harness (inside our kernel) call [`run_all`]. Cases that need a panic

@@ -1,7 +1,7 @@
 //! The one heap cell behind a spawn: body, result, joiner's waker and reference count.
 //!
-//! [`header`] holds the protocol that all cells share (who may touch the output and the waker);
-//! [`call`] is the cell of a closure, [`future`] the cell of a future. A cell is one allocation.
+//! `header` holds the protocol that all cells share (who may touch the output and the waker);
+//! `call` is the cell of a closure, `future` the cell of a future. A cell is one allocation.
 
 pub(crate) mod call;
 pub(crate) mod future;
