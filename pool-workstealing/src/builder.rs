@@ -7,7 +7,7 @@ use exec_core::{sync::Arc, unwind::Payload};
 use crate::{
     policy::WaitPolicy,
     pool::ThreadPool,
-    registry::{Config, IndexHandler, PanicHandler, Registry},
+    registry::{ChooseCpu, Config, IndexHandler, PanicHandler, Registry},
     threads::{JoinThread, NameThread, SpawnHandler, ThreadBuilder, Threads, cpus},
 };
 
@@ -38,6 +38,7 @@ pub struct ThreadPoolBuilder {
     stack_size: Option<usize>,
     policy: WaitPolicy,
     queue_bound: Option<usize>,
+    affinity: Option<Box<ChooseCpu>>,
     panic_handler: Option<Box<PanicHandler>>,
     start_handler: Option<Box<IndexHandler>>,
     exit_handler: Option<Box<IndexHandler>>,
@@ -95,6 +96,17 @@ impl ThreadPoolBuilder {
     #[must_use]
     pub fn queue_bound(mut self, jobs: usize) -> Self {
         self.queue_bound = Some(jobs);
+        self
+    }
+
+    /// The CPU that each worker is tied to, by its index; `None` leaves it free. On Linux only; a
+    /// CPU that the process may not use leaves the worker free as well.
+    #[must_use]
+    pub fn affinity<F>(mut self, cpu: F) -> Self
+    where
+        F: Fn(usize) -> Option<usize> + Send + Sync + 'static,
+    {
+        self.affinity = Some(Box::new(cpu));
         self
     }
 
@@ -178,6 +190,7 @@ impl ThreadPoolBuilder {
             seats,
             policy: self.policy,
             queue_bound: self.queue_bound,
+            affinity: self.affinity.take(),
             panic_handler: self.panic_handler.take(),
             start_handler: self.start_handler.take(),
             exit_handler: self.exit_handler.take(),

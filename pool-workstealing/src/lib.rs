@@ -9,6 +9,8 @@ mod queue;
 mod sleep;
 
 #[cfg(not(loom))]
+mod affinity;
+#[cfg(not(loom))]
 mod broadcast;
 #[cfg(not(loom))]
 mod builder;
@@ -37,6 +39,8 @@ mod policy;
 #[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
+mod recorder;
+#[cfg(not(loom))]
 mod registry;
 #[cfg(not(loom))]
 mod scope;
@@ -59,10 +63,13 @@ pub use {
     join::{FnContext, join, join_context},
     policy::WaitPolicy,
     pool::ThreadPool,
+    recorder::Recording,
     scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo},
     spawn::{spawn, spawn_fifo},
+    stats::WorkerStats,
     threads::{JoinThread, ThreadBuilder},
     worker::Worker,
+    yielding::{Yield, yield_local, yield_now},
 };
 
 /// The protocols by themselves, for the models of `loom-tests`.

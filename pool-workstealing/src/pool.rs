@@ -17,9 +17,11 @@ use crate::{
     broadcast::{self, BroadcastContext},
     builder::{BuildError, ThreadPoolBuilder},
     install::install,
+    recorder::Recording,
     registry::Registry,
     scope::{self, Scope, ScopeFifo},
     spawn,
+    stats::WorkerStats,
     threads::{Threads, cpus},
     worker::Worker,
 };
@@ -258,6 +260,35 @@ impl ThreadPool {
         self.registry.stats()
     }
 
+    /// What each worker has done so far.
+    pub fn worker_stats(&self) -> Vec<WorkerStats> {
+        self.registry.worker_stats()
+    }
+
+    /// Lets each worker note what it does from now on: the newest `capacity` events of each are
+    /// kept (16 to 2^24; the first call of a pool decides). An event takes 16 bytes and about as
+    /// long as a look at the clock.
+    pub fn start_recording(&self, capacity: usize) {
+        self.registry.start_recording(capacity);
+    }
+
+    /// Ends the recording and returns it.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = pool_workstealing::ThreadPool::new(2)?;
+    /// pool.start_recording(4_096);
+    /// pool.install(|| (0..100).sum::<u64>());
+    /// let mut trace = Vec::new();
+    /// pool.stop_recording().write_chrome_trace(&mut trace)?;
+    /// assert!(trace.starts_with(b"{"));
+    /// # Ok(()) }
+    /// ```
+    pub fn stop_recording(&self) -> Recording {
+        self.registry.stop_recording()
+    }
+
     /// Ends the pool; see [`Shutdown`] for the ways.
     ///
     /// On one of its own workers it waits for nothing, and reports the jobs that still run as
@@ -272,6 +303,10 @@ impl ThreadPool {
     pub(crate) fn end(&self, how: Shutdown) -> ShutdownReport {
         let registry = &self.registry;
         let own = self.current_thread_index().is_some();
+        if registry.is_forked() {
+            // There is nobody to wait for, and locks may be held by threads that are not here.
+            return ShutdownReport::default();
+        }
         registry.close();
         let until = match how {
             Shutdown::Drain if own => return registry.report(0, registry.running()),
@@ -302,8 +337,9 @@ impl ThreadPool {
             self.current_thread_index().is_none(),
             "wait_until_stopped: a worker of the pool cannot wait for its own end"
         );
-        self.registry.wait_gone(None);
-        self.join_threads();
+        if self.registry.wait_gone(None) {
+            self.join_threads();
+        }
     }
 
     /// Closes the pool and doesn't wait: its workers finish what was accepted, and leave by
@@ -357,8 +393,12 @@ impl ThreadPool {
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
+        if self.registry.is_forked() {
+            // Nobody is here to be told or waited for.
+            return;
+        }
         self.registry.close();
-        if self.waits && self.current_thread_index().is_none() && !self.registry.is_stopped() {
+        if self.waits && self.current_thread_index().is_none() && !self.registry.is_abandoned() {
             self.registry.wait_gone(None);
             self.join_threads();
         }

@@ -16,12 +16,13 @@
 
 use std::{
     collections::VecDeque,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use crossbeam_utils::CachePadded;
 use exec_core::{
-    Reason, ShutdownReport, Stats,
+    Reason, ShutdownReport, Stats, forks,
     sync::{
         Condvar, Mutex,
         atomic::{
@@ -43,8 +44,9 @@ use crate::{
         injector::Injector,
         split::Split,
     },
+    recorder::{Recording, Ring},
     sleep::Sleep,
-    stats::Counters,
+    stats::{Counters, WorkerStats},
     worker::{Local, Worker},
 };
 
@@ -54,6 +56,8 @@ const STOPPED: u8 = 2;
 
 /// What is called with the payload of a panic that nobody joins.
 pub(crate) type PanicHandler = dyn Fn(Payload) + Send + Sync;
+/// Chooses a CPU for each worker.
+pub(crate) type ChooseCpu = dyn Fn(usize) -> Option<usize> + Send + Sync;
 /// What is called when a worker starts or ends, with its index.
 pub(crate) type IndexHandler = dyn Fn(usize) + Send + Sync;
 
@@ -73,6 +77,8 @@ pub(crate) struct Seat {
     has_mail: AtomicBool,
     /// Jobs of `spawn_fifo`, oldest first; each has a token in a deque.
     fifo: Mutex<VecDeque<QueuedJob>>,
+    /// What it did lately, once recording was started.
+    pub(crate) ring: OnceLock<Ring>,
     /// A queued job is being run here.
     pub(crate) running: AtomicBool,
     pub(crate) counters: CachePadded<Counters>,
@@ -97,6 +103,7 @@ impl Seat {
             mail: Mutex::new(Mail::default()),
             has_mail: AtomicBool::new(false),
             fifo: Mutex::new(VecDeque::new()),
+            ring: OnceLock::new(),
             running: AtomicBool::new(false),
             counters: CachePadded::new(Counters::default()),
         }
@@ -167,6 +174,7 @@ pub(crate) struct Config {
     pub(crate) seats: usize,
     pub(crate) policy: WaitPolicy,
     pub(crate) queue_bound: Option<usize>,
+    pub(crate) affinity: Option<Box<ChooseCpu>>,
     pub(crate) panic_handler: Option<Box<PanicHandler>>,
     pub(crate) start_handler: Option<Box<IndexHandler>>,
     pub(crate) exit_handler: Option<Box<IndexHandler>>,
@@ -181,6 +189,9 @@ pub(crate) struct Registry {
     pub(crate) sleep: Sleep,
     pub(crate) config: Config,
     phase: CachePadded<AtomicU8>,
+    /// It was stopped over jobs that may still run: nobody waits for the threads any more.
+    abandoned: AtomicBool,
+    recording: AtomicBool,
     pub(crate) futures: Alive,
     /// Jobs in the injector, counted only with a bound.
     queued: AtomicUsize,
@@ -189,6 +200,8 @@ pub(crate) struct Registry {
     pub(crate) created: AtomicU64,
     /// Jobs that went to one worker alone.
     mailed: AtomicU64,
+    /// The forks before the pool was built: in a child of a fork the workers are missing.
+    forks: usize,
     /// Threads that have not left yet.
     present: Mutex<usize>,
     gone: Condvar,
@@ -205,12 +218,15 @@ impl Registry {
             sleep: Sleep::new(config.seats),
             config,
             phase: CachePadded::new(AtomicU8::new(OPEN)),
+            abandoned: AtomicBool::new(false),
+            recording: AtomicBool::new(false),
             futures: Alive::default(),
             queued: AtomicUsize::new(0),
             cancelled: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
             created: AtomicU64::new(0),
             mailed: AtomicU64::new(0),
+            forks: forks::watch(),
             present: Mutex::new(0),
             gone: Condvar::new(),
         }
@@ -246,10 +262,21 @@ impl Registry {
         self.phase.load(Relaxed) != OPEN
     }
 
+    /// Whether this process is a child of a fork that left the workers behind.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        forks::count() != self.forks
+    }
+
     /// Whether workers have to leave without further work.
     #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
         self.phase.load(Acquire) == STOPPED
+    }
+
+    /// Whether it was stopped over jobs that may still run.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Acquire)
     }
 
     /// Takes a spawned job: to the current worker's deque, or else to the injector.
@@ -276,6 +303,9 @@ impl Registry {
     /// Takes a job into the injector.
     #[inline]
     pub(crate) fn inject(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+        if self.is_forked() {
+            return Err((job, Reason::Forked));
+        }
         if let Some(bound) = self.config.queue_bound
             && self.queued.fetch_add(1, AcqRel) >= bound
         {
@@ -429,6 +459,7 @@ impl Registry {
     /// Ends the pool now: what is queued is dropped, futures that wait are cancelled. Returns
     /// how many that were, those of earlier calls included.
     pub(crate) fn stop(&self) -> u64 {
+        self.abandoned.store(true, Release);
         self.injector.close();
         self.set_stopped();
         while let Some(job) = self.take_injected() {
@@ -450,6 +481,9 @@ impl Registry {
     /// # Blocking
     /// Until then.
     pub(crate) fn wait_gone(&self, until: Option<Instant>) -> bool {
+        if self.is_forked() {
+            return false;
+        }
         let mut present = self.present.lock();
         while *present != 0 {
             let Some(until) = until else {
@@ -498,6 +532,34 @@ impl Registry {
         stats.panicked = self.panicked.load(Relaxed);
         stats.threads = self.created.load(Relaxed);
         stats
+    }
+
+    /// What each worker has done.
+    pub(crate) fn worker_stats(&self) -> Vec<WorkerStats> {
+        let seats = self.seats.iter().take(self.threads());
+        seats.map(|seat| seat.counters.snapshot()).collect()
+    }
+
+    /// Whether workers note what they do.
+    #[inline]
+    pub(crate) fn is_recording(&self) -> bool {
+        // ORDERING: a switch; a worker that sees it late notes less.
+        self.recording.load(Relaxed)
+    }
+
+    /// Lets workers note what they do.
+    pub(crate) fn start_recording(&self, capacity: usize) {
+        for seat in &self.seats {
+            seat.ring.get_or_init(|| Ring::new(capacity)).begin();
+        }
+        self.recording.store(true, Relaxed);
+    }
+
+    /// Ends the recording and returns it.
+    pub(crate) fn stop_recording(&self) -> Recording {
+        self.recording.store(false, Relaxed);
+        let seats = self.seats.iter().take(self.threads());
+        Recording::of(seats.map(|seat| seat.ring.get()))
     }
 
     /// A report for a shutdown that cancelled and leaked this much.

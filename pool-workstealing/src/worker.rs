@@ -41,10 +41,12 @@ use exec_core::{
 };
 
 use crate::{
+    affinity,
     fork::{Fork, Outcome},
     job::QueuedJob,
     policy::WaitPolicy,
     queue::deque,
+    recorder::Event,
     registry::{Registry, Seat},
     sleep::Sleep,
     threads::cpus,
@@ -212,6 +214,9 @@ impl Worker {
             // SAFETY: `Worker` is a transparent wrapper of the seat, which the registry keeps, and
             // this is the thread that sits there.
             let worker = unsafe { &*worker };
+            if let Some(cpu) = registry.config.affinity.as_ref().and_then(|cpu| cpu(index)) {
+                affinity::pin(cpu);
+            }
             worker.call_handler(&registry.config.start_handler);
             worker.sleep().arrive(index);
             worker.main_loop();
@@ -308,11 +313,11 @@ impl Worker {
                 continue;
             }
             if let Some(fork) = seat.split.steal() {
-                self.seat().counters.steals.add();
+                self.stole_from(seat);
                 return Some(Work::Forked(fork));
             }
             if let Some(job) = self.steal_spawned(seat) {
-                self.seat().counters.steals.add();
+                self.stole_from(seat);
                 return Some(Work::Queued(job));
             }
         }
@@ -324,6 +329,15 @@ impl Worker {
     fn ask_around(&self) {
         for seat in self.registry().seats() {
             seat.split.ask();
+        }
+    }
+
+    fn stole_from(&self, seat: &Seat) {
+        self.seat().counters.steals.add();
+        if self.registry().is_recording() {
+            let victim = self.registry().seats().iter();
+            let victim = victim.take_while(|other| !ptr::eq(*other, seat)).count();
+            self.note(Event::Steal, victim);
         }
     }
 
@@ -368,9 +382,12 @@ impl Worker {
                 continue;
             }
             self.ask_around();
-            let slept = self.sleep().sleep(self.own().index, || {
-                self.registry().has_work(self.own().index)
-            });
+            self.note(Event::ParkStart, 0);
+            let index = self.index();
+            let slept = self
+                .sleep()
+                .sleep(index, || self.registry().has_work(index));
+            self.note(Event::ParkEnd, 0);
             if slept {
                 self.seat().counters.parks.add();
                 self.learn(start.elapsed());
@@ -405,7 +422,9 @@ impl Worker {
         if outermost {
             seat.running.store(true, Release);
         }
-        let result = self.within(job.id(), || job.run());
+        let result = self.within(job.id(), || {
+            self.recorded(Event::JobStart, Event::JobEnd, || job.run())
+        });
         if outermost {
             seat.running.store(false, Release);
         }
@@ -417,9 +436,35 @@ impl Worker {
 
     fn run_stolen(&self, fork: *mut Fork) {
         self.within(JobId::NONE, || {
-            // SAFETY: it came out of a deque, once.
-            unsafe { Fork::run(fork, self) };
+            self.recorded(Event::StolenStart, Event::StolenEnd, || {
+                // SAFETY: it came out of a deque, once.
+                unsafe { Fork::run(fork, self) };
+            });
         });
+    }
+
+    /// Calls `f` between two events, and times it, when the pool records.
+    #[inline]
+    fn recorded<R>(&self, start: Event, end: Event, f: impl FnOnce() -> R) -> R {
+        if !self.registry().is_recording() {
+            return f();
+        }
+        let since = Instant::now();
+        self.note(start, 0);
+        let result = f();
+        self.note(end, 0);
+        self.seat().counters.took(since.elapsed());
+        result
+    }
+
+    /// Notes an event, when the pool records.
+    #[inline]
+    fn note(&self, event: Event, argument: usize) {
+        if self.registry().is_recording()
+            && let Some(ring) = self.seat().ring.get()
+        {
+            ring.write(event, argument);
+        }
     }
 
     /// Calls `f` as the innermost job; `f` does not unwind.

@@ -24,3 +24,28 @@ impl Worker {
         self.has_jobs() || self.seat().split.exposed() != 0
     }
 }
+
+/// What a yield did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yield {
+    /// It ran a piece of work.
+    Executed,
+    /// There was none.
+    Idle,
+}
+
+impl From<bool> for Yield {
+    fn from(ran: bool) -> Self {
+        if ran { Self::Executed } else { Self::Idle }
+    }
+}
+
+/// Runs one piece of the pool's work, of whomever; `None` outside of every pool.
+pub fn yield_now() -> Option<Yield> {
+    Worker::current().map(|worker| worker.yield_now().into())
+}
+
+/// Runs the newest job of the current worker's own queue; `None` outside of every pool.
+pub fn yield_local() -> Option<Yield> {
+    Worker::current().map(|worker| worker.yield_local().into())
+}
