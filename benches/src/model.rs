@@ -37,7 +37,7 @@ pub(crate) fn pool_basic(
 ) -> Result<ThreadPool, pool_basic::BuildError> {
     let queue = match model {
         Model::PoolBasicCrossbeam => Queue::Crossbeam,
-        _ => Queue::Mpsc,
+        _ => Queue::default(),
     };
     ThreadPool::builder().threads(threads).queue(queue).build()
 }

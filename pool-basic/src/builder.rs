@@ -31,7 +31,7 @@ pub const MAX_STACK: usize = if usize::BITS < 64 {
 };
 
 /// The largest bound of a queue: no memory holds as many jobs.
-const MAX_CAPACITY: usize = isize::MAX as usize / size_of::<exec_core::Job>();
+const MAX_CAPACITY: usize = isize::MAX as usize / size_of::<exec_core::SmallJob>();
 
 /// Options of a [`ThreadPool`].
 ///
@@ -93,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// Which queue; [`Queue::Mpsc`] by default.
+    /// Which queue; [`Queue::Locked`] by default.
     pub fn queue(mut self, queue: Queue) -> Self {
         self.queue = queue;
         self

@@ -15,13 +15,13 @@ impl Executor for ThreadPool {
         } else {
             WhenFull::Refuse
         };
-        self.shared.submit(job, when_full)?;
+        self.submit_job(job, when_full)?;
         Ok(Ticket::shared())
     }
 
     /// Queues the poll, beyond the bound if need be, and during a drain too.
     fn reschedule(&self, job: Job, _: Wake) -> Result<(), Rejected> {
-        self.shared.submit(job, WhenFull::Exceed)
+        self.submit_job(job, WhenFull::Exceed)
     }
 
     fn waiter(&self) -> &'static dyn Waiter {

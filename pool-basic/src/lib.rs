@@ -1,4 +1,4 @@
-//! The classic thread pool: mpsc and a Mutex, made fit for production.
+//! The classic thread pool: one queue and a lock, made fit for production.
 //!
 //! A fixed number of named threads take jobs from one queue, first in, first out. That is all of
 //! it, and for jobs that take more than a few microseconds it is hard to beat. What this crate

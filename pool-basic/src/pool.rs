@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use exec_core::{
-    Ground, Handle, Job, JoinHandle, Meta, Rejected, Shutdown, ShutdownReport, Stats, StdGround,
-    spawn_on, sync::Arc, try_spawn_on,
+    Ground, Handle, Job, JobId, JoinHandle, Meta, Rejected, Shutdown, ShutdownReport, SmallJob,
+    Stats, StdGround, spawn_on, sync::Arc, try_spawn_on,
 };
 
 use crate::{
@@ -54,7 +54,8 @@ impl ThreadPool {
         Builder::new()
     }
 
-    /// Runs a closure that nobody joins. A panic of it goes to the panic handler.
+    /// Runs a closure that nobody joins. A panic of it goes to the panic handler. A closure that
+    /// captures up to five words is not allocated.
     ///
     /// # Errors
     /// The job, not run, when the pool is closed or the process was forked; when a bounded
@@ -64,7 +65,7 @@ impl ThreadPool {
     /// While a bounded queue is full.
     #[inline]
     pub fn execute(&self, f: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {
-        self.shared.submit(Job::new(f), WhenFull::Wait)
+        self.submit(f, WhenFull::Wait)
     }
 
     /// As [`execute`](Self::execute), and never blocks.
@@ -73,7 +74,30 @@ impl ThreadPool {
     /// As `execute`, and the job when a bounded queue is full.
     #[inline]
     pub fn try_execute(&self, f: impl FnOnce() + Send + 'static) -> Result<(), Rejected> {
-        self.shared.submit(Job::new(f), WhenFull::Refuse)
+        self.submit(f, WhenFull::Refuse)
+    }
+
+    #[inline]
+    fn submit<F: FnOnce() + Send + 'static>(
+        &self,
+        f: F,
+        when_full: WhenFull,
+    ) -> Result<(), Rejected> {
+        if !SmallJob::fits::<F>() {
+            return self.submit_job(Job::new(f), when_full);
+        }
+        match self.shared.admit(when_full) {
+            Ok(()) => self.shared.queue(JobId::NONE, || SmallJob::new(f)),
+            Err(reason) => Err(Rejected::new(Job::new(f), reason)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn submit_job(&self, job: Job, when_full: WhenFull) -> Result<(), Rejected> {
+        match self.shared.admit(when_full) {
+            Ok(()) => self.shared.queue(job.id(), || SmallJob::from(job)),
+            Err(reason) => Err(Rejected::new(job, reason)),
+        }
     }
 
     /// Runs a closure and returns the handle of its result. One allocation.

@@ -6,11 +6,15 @@
 //!
 //! # Shutdown
 //! A spawn that meets the close in the middle queues its job into a pool whose workers may have
-//! ended already. It finds out after queueing, takes everything out of the queue again, gets its
-//! own job back as refused, and cancels the rest, which are of other spawns in the same
-//! position. So an accepted job is run, or its joiner hears `Cancelled`; none is left behind.
+//! ended already. It finds out after queueing, and takes one job out of the queue again. Whoever
+//! is in this position puts one in and takes one out, so none is left behind. As a rule it is
+//! the spawn's own job, which is refused; one of another spawn in the same position is cancelled,
+//! as its own will be by that one. (Closures that nobody can join are all alike and are handed
+//! back to either.) So each job is run, handed back, or cancelled, and a joiner hears of it.
 
-use exec_core::{Job, JobId, Payload, Reason, Rejected, forks, sync::atomic::AtomicUsize, unwind};
+use exec_core::{
+    JobId, Payload, Reason, Rejected, SmallJob, forks, sync::atomic::AtomicUsize, unwind,
+};
 
 use crate::{
     bound::Bound,
@@ -74,29 +78,38 @@ impl Shared {
         self.bound.as_ref().map(Bound::capacity)
     }
 
-    /// Queues a job.
+    /// Whether a job may be queued now; where there is a bound, its place is taken.
     ///
     /// # Errors
-    /// The job, with the reason.
+    /// The reason why not.
     ///
     /// # Blocking
     /// Until there is room, with [`WhenFull::Wait`].
     #[inline]
-    pub(crate) fn submit(&self, job: Job, when_full: WhenFull) -> Result<(), Rejected> {
+    pub(crate) fn admit(&self, when_full: WhenFull) -> Result<(), Reason> {
         if self.is_forked() {
-            return Err(Rejected::new(job, Reason::Forked));
+            return Err(Reason::Forked);
         }
         // The next poll of a future belongs to what was accepted before a close.
         if self.sleep.phase() != 0 && when_full != WhenFull::Exceed {
-            return Err(Rejected::new(job, Reason::ShutDown));
+            return Err(Reason::ShutDown);
         }
-        if let Some(bound) = &self.bound
-            && let Err(reason) = self.take_place(bound, when_full)
-        {
-            return Err(Rejected::new(job, reason));
+        match &self.bound {
+            None => Ok(()),
+            Some(bound) => self.take_place(bound, when_full),
         }
-        let id = job.id();
-        self.jobs.push(job);
+    }
+
+    /// Queues the job that `make` makes, whose id is `id`, after it was admitted.
+    ///
+    /// The job is made inside, where it goes into the queue: a large value that is written word
+    /// by word and then moved in larger pieces costs several times what the queue does.
+    ///
+    /// # Errors
+    /// The job, when the pool has ended meanwhile.
+    #[inline(always)]
+    pub(crate) fn queue(&self, id: JobId, make: impl FnOnce() -> SmallJob) -> Result<(), Rejected> {
+        self.jobs.push(make);
         if self.sleep.posted() {
             return self.attend(id);
         }
@@ -108,9 +121,16 @@ impl Shared {
         if self.sleep.attend() {
             return Ok(());
         }
-        match self.sweep(id) {
-            Some(job) => Err(Rejected::new(job, Reason::ShutDown)),
-            // Another sweep was first: the job has been cancelled.
+        let mut slot = None;
+        self.pop(&mut slot);
+        match slot {
+            Some(own) if own.id() == id => Err(Rejected::new(own.into_job(), Reason::ShutDown)),
+            Some(another) => {
+                self.totals.cancel(1);
+                drop(another);
+                Ok(())
+            }
+            // Whoever took it has handed it back or cancelled it.
             None => Ok(()),
         }
     }
@@ -138,32 +158,20 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes the first job.
+    /// Moves the first job into the empty `slot`; `false` when there is none.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<Job> {
-        let job = self.jobs.pop()?;
-        if let Some(bound) = &self.bound {
+    pub(crate) fn pop(&self, slot: &mut Option<SmallJob>) -> bool {
+        let found = self.jobs.pop(slot);
+        if let Some(bound) = &self.bound
+            && found
+        {
             bound.give();
         }
-        Some(job)
+        found
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
-    }
-
-    /// Takes all jobs out of the queue and cancels them, except the one that comes back.
-    pub(crate) fn sweep(&self, keep: JobId) -> Option<Job> {
-        let mut kept = None;
-        while let Some(job) = self.pop() {
-            if kept.is_none() && job.id() == keep {
-                kept = Some(job);
-            } else {
-                self.totals.cancel(1);
-                drop(job);
-            }
-        }
-        kept
     }
 
     /// No spawn is accepted from now on.
@@ -180,8 +188,11 @@ impl Shared {
         if let Some(bound) = &self.bound {
             bound.close();
         }
-        let none = self.sweep(JobId::NONE);
-        debug_assert!(none.is_none(), "invariant: no queued job is nobody");
+        let mut slot = None;
+        while self.pop(&mut slot) {
+            self.totals.cancel(1);
+            slot = None;
+        }
     }
 
     /// A job panicked, and nobody will join it.

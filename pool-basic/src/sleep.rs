@@ -9,7 +9,7 @@
 //! of who is asleep is behind a lock; the number asleep changes only under that lock.
 //!
 //! # Protocol
-//! Poster: queues a job, fence, reads the word. Somebody searching will find the job. Nobody
+//! Poster: queues a job, fence (the queue has it in its `push`), reads the word. Somebody searching will find the job. Nobody
 //! searching and somebody asleep: it wakes one, who counts as searching from that moment.
 //! Sleeper: under the lock it goes onto the list and from searching to asleep in one step, fence,
 //! and then looks at the queue once more before it parks.
@@ -70,11 +70,11 @@ const FOR_A_JOB: u8 = 1;
 const TO_LOOK: u8 = 2;
 
 /// How a sleep ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Slept<R> {
-    /// The last look found this; the worker did not sleep.
-    Found(R),
+pub(crate) enum Slept {
+    /// The last look found something; the worker did not sleep.
+    Found,
     /// Woken; `searching` tells whether it counts as searching now.
     Woken {
         /// It does.
@@ -85,10 +85,10 @@ pub(crate) enum Slept<R> {
 }
 
 /// What a worker sees when it looks for the last time.
-#[derive(Debug)]
-pub(crate) enum Look<R> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
     /// A reason to stay awake.
-    Found(R),
+    Found,
     /// Nothing: sleep.
     Nothing,
     /// Nothing, and there never will be: end.
@@ -156,10 +156,8 @@ impl Sleep {
     #[inline]
     #[must_use]
     pub(crate) fn posted(&self) -> bool {
-        if !seeded("a poster does not fence") {
-            // ORDERING: between queueing and look; pairs with the fences of `sleep` and `found`.
-            fence(SeqCst);
-        }
+        // ORDERING: the queue's `push` ends with the fence that pairs with those of `sleep`,
+        // `relay` and `enter`.
         let word = self.word.load(Relaxed);
         word & (CLOSED | CANCELLED) != 0 || (word & ASLEEP_MASK != 0 && word & SEARCHING_MASK == 0)
     }
@@ -221,7 +219,7 @@ impl Sleep {
 
     /// Has stopped searching: wakes somebody for the jobs that are left, unless another searches.
     pub(crate) fn relay(&self, is_empty: impl FnOnce() -> bool) {
-        // ORDERING: between stopping and look; pairs with the fence of `posted`.
+        // ORDERING: between stopping and look; pairs with the fence of the queue's `push`.
         fence(SeqCst);
         let word = self.word.load(Relaxed);
         if word & SEARCHING_MASK == 0 && word & ASLEEP_MASK != 0 && !is_empty() {
@@ -233,13 +231,13 @@ impl Sleep {
     ///
     /// # Blocking
     /// Until it is woken.
-    pub(crate) fn sleep<R>(
+    pub(crate) fn sleep(
         &self,
         worker: usize,
         helping: bool,
         searching: bool,
-        look: impl FnOnce(usize) -> Look<R>,
-    ) -> Slept<R> {
+        look: impl FnOnce(usize) -> Look,
+    ) -> Slept {
         let sleeper = Sleeper {
             worker,
             helping,
@@ -251,29 +249,24 @@ impl Sleep {
         // Wraps when nobody searched less; the sum is what counts.
         // ORDERING: as `wake_one`.
         self.word.fetch_add(ASLEEP.wrapping_sub(searched), Relaxed);
-        if !seeded("a sleeper does not fence") {
-            // ORDERING: between announcement and look; pairs with the fence of `posted`.
-            fence(SeqCst);
-        }
+        // ORDERING: between announcement and look; pairs with the fence of the queue's `push`.
+        fence(SeqCst);
         let seen = if seeded("a sleeper does not look again") {
             Look::Nothing
         } else {
             look(self.phase())
         };
-        match seen {
-            Look::Nothing => {}
-            other => {
-                // Nobody else has had the lock, so the last one on the list is still this one.
-                drop(list.sleepers.pop());
-                // ORDERING: as `wake_one`.
-                self.word.fetch_sub(ASLEEP, Relaxed);
-                if let Look::Found(found) = other {
-                    return Slept::Found(found);
-                }
-                list.alive -= 1;
-                self.tell(list);
-                return Slept::Ended;
+        if seen != Look::Nothing {
+            // Nobody else has had the lock, so the last one on the list is still this one.
+            drop(list.sleepers.pop());
+            // ORDERING: as `wake_one`.
+            self.word.fetch_sub(ASLEEP, Relaxed);
+            if seen == Look::Found {
+                return Slept::Found;
             }
+            list.alive -= 1;
+            self.tell(list);
+            return Slept::Ended;
         }
         if !helping {
             list.idle += 1;
@@ -336,7 +329,7 @@ impl Sleep {
         // one below.
         self.word.fetch_or(phase, AcqRel);
         // ORDERING: between the phase and what the caller takes out of the queue; pairs with the
-        // fence of `posted`.
+        // fence of the queue's `push`.
         fence(SeqCst);
         let mut list = self.list.lock();
         let sleepers = core::mem::take(&mut list.sleepers);

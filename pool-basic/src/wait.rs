@@ -137,17 +137,18 @@ impl Worker {
             shared: self.shared.clone(),
             worker: self.index,
         }));
+        let mut slot = None;
         while !done.is_done() {
-            if let Some(job) = self.try_next() {
-                self.run(job);
+            if self.try_next(&mut slot) {
+                self.run(&mut slot);
                 continue;
             }
             if done.subscribe(&waker) {
                 break;
             }
-            let slept = self.sleep(true, || done.is_done().then_some(()));
-            if let crate::sleep::Slept::Found(Some(job)) = slept {
-                self.run(job);
+            let _ = self.sleep(true, &mut slot, || done.is_done());
+            if slot.is_some() {
+                self.run(&mut slot);
             }
         }
         // Perhaps woken for a job that somebody else has to run now.

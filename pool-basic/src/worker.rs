@@ -8,7 +8,7 @@
 use std::{cell::Cell, cell::RefCell, rc::Rc};
 
 use exec_core::{
-    Ground, Job, JobId, StdGround,
+    Ground, JobId, SmallJob, StdGround,
     sync::{Arc, spin_loop, thread},
 };
 
@@ -17,13 +17,15 @@ use crate::{
     sleep::{CANCELLED, CLOSED, Look, Slept},
 };
 
-/// Looks at an empty queue before a worker sleeps.
+/// Looks at an empty queue before a worker sleeps, with a pause before each that is twice the one
+/// before: rarely enough not to stand in the way of who fills it, and in all a few times shorter
+/// than a wake takes.
 #[cfg(not(loom))]
-const ROUNDS: u32 = 64;
+const LOOKS: u32 = 8;
 #[cfg(loom)]
-const ROUNDS: u32 = 0;
+const LOOKS: u32 = 0;
 
-/// Spins between two such looks: together a few microseconds, well under what a wake costs.
+/// Spins in the first of those pauses.
 const SPINS: u32 = 16;
 
 /// The worker that this thread is.
@@ -34,7 +36,7 @@ pub(crate) struct Worker {
     running: RefCell<Vec<JobId>>,
     /// Whether the sleep protocol counts it as searching.
     searching: Cell<bool>,
-    rounds: u32,
+    looks: u32,
 }
 
 thread::thread_local! {
@@ -62,15 +64,16 @@ pub(crate) fn main(shared: Arc<Shared>, index: usize) {
         index,
         running: RefCell::new(Vec::new()),
         searching: Cell::new(false),
-        rounds: if StdGround.parallelism() > 1 {
-            ROUNDS
+        looks: if StdGround.parallelism() > 1 {
+            LOOKS
         } else {
             0
         },
     });
     CURRENT.with(|current| current.replace(Some(worker.clone())));
-    while let Some(job) = worker.next() {
-        worker.run(job);
+    let mut slot = None;
+    while worker.next(&mut slot) {
+        worker.run(&mut slot);
     }
     CURRENT.with(|current| current.replace(None));
 }
@@ -81,105 +84,119 @@ impl Worker {
         self.running.borrow().contains(&job)
     }
 
-    /// Runs a job of this pool.
-    pub(crate) fn run(&self, job: Job) {
+    /// Runs the job in the slot, which is empty then.
+    #[inline]
+    pub(crate) fn run(&self, slot: &mut Option<SmallJob>) {
         let counters = self.shared.totals.worker(self.index);
         counters.take();
-        self.running.borrow_mut().push(job.id());
-        if let Err(payload) = job.run() {
+        let id = slot.as_ref().map_or(JobId::NONE, SmallJob::id);
+        // Nobody can wait for a job without an id, so nobody will ask for it.
+        let joinable = id != JobId::NONE;
+        if joinable {
+            self.running.borrow_mut().push(id);
+        }
+        if let Err(payload) = SmallJob::run_in(slot) {
             counters.panic();
             self.shared.panicked(payload);
         }
-        self.running.borrow_mut().pop();
+        if joinable {
+            self.running.borrow_mut().pop();
+        }
         counters.run();
     }
 
     /// Takes a job if there is one.
-    pub(crate) fn try_next(&self) -> Option<Job> {
-        let job = self.shared.pop();
-        if job.is_some() {
+    #[inline]
+    pub(crate) fn try_next(&self, slot: &mut Option<SmallJob>) -> bool {
+        let found = self.shared.pop(slot);
+        if found {
             self.stop_searching();
         }
-        job
+        found
     }
 
+    #[inline]
     pub(crate) fn stop_searching(&self) {
         if self.searching.replace(false) {
             self.shared.sleep.found(|| self.shared.is_empty());
         }
     }
 
-    /// Waits for the next job; `None` when the worker has ended.
-    fn next(&self) -> Option<Job> {
+    /// Waits for the next job; `false` when the worker has ended.
+    #[inline]
+    fn next(&self, slot: &mut Option<SmallJob>) -> bool {
+        let cancelled = self.shared.sleep.phase() & CANCELLED != 0;
+        (!cancelled && self.try_next(slot)) || self.wait_next(slot)
+    }
+
+    /// As `next`, after a first look.
+    fn wait_next(&self, slot: &mut Option<SmallJob>) -> bool {
         loop {
             if self.shared.sleep.phase() & CANCELLED != 0 {
                 self.shared.sleep.end(self.searching.replace(false));
-                return None;
+                return false;
             }
-            if let Some(job) = self.try_next().or_else(|| self.search()) {
-                return Some(job);
+            if self.try_next(slot) || self.search(slot) {
+                return true;
             }
-            match self.sleep(false, || None) {
-                Slept::Found(Some(job)) => return Some(job),
-                Slept::Found(None) | Slept::Woken { .. } => {}
-                Slept::Ended => return None,
+            match self.sleep(false, slot, || false) {
+                Slept::Found if slot.is_some() => return true,
+                Slept::Found | Slept::Woken { .. } => {}
+                Slept::Ended => return false,
             }
         }
     }
 
     /// Keeps looking for a moment.
-    fn search(&self) -> Option<Job> {
-        if self.rounds == 0 || !(self.searching.get() || self.shared.sleep.try_search()) {
-            return None;
+    fn search(&self, slot: &mut Option<SmallJob>) -> bool {
+        if self.looks == 0 || !(self.searching.get() || self.shared.sleep.try_search()) {
+            return false;
         }
         self.searching.set(true);
-        for _ in 0..self.rounds {
-            for _ in 0..SPINS {
+        for look in 0..self.looks {
+            for _ in 0..SPINS << look {
                 spin_loop();
             }
-            if let Some(job) = self.try_next() {
-                return Some(job);
+            if self.try_next(slot) {
+                return true;
             }
         }
-        None
+        false
     }
 
-    /// Sleeps, unless there is a job, or `reason` has one not to sleep. A job that is found comes
-    /// back.
+    /// Sleeps, unless there is a job, which is moved into the slot, or `reason` is one not to.
     ///
     /// # Blocking
     /// Until it is woken.
     pub(crate) fn sleep(
         &self,
         helping: bool,
-        reason: impl FnOnce() -> Option<()>,
-    ) -> Slept<Option<Job>> {
+        slot: &mut Option<SmallJob>,
+        reason: impl FnOnce() -> bool,
+    ) -> Slept {
         let counters = self.shared.totals.worker(self.index);
         let searching = self.searching.replace(false);
         let slept = self
             .shared
             .sleep
             .sleep(self.index, helping, searching, |phase| {
-                if reason().is_some() {
-                    return Look::Found(None);
-                }
-                match self.shared.pop() {
-                    Some(job) => Look::Found(Some(job)),
-                    None if phase & CLOSED != 0 && !helping => Look::End,
-                    None => Look::Nothing,
+                if reason() || self.shared.pop(slot) {
+                    Look::Found
+                } else if phase & CLOSED != 0 && !helping {
+                    Look::End
+                } else {
+                    Look::Nothing
                 }
             });
-        match &slept {
-            Slept::Found(_) if searching => {
-                // Posters relied on this searcher, which has not slept: it passes that on.
-                self.shared.sleep.relay(|| self.shared.is_empty());
-            }
+        match slept {
+            // Posters relied on this searcher, which has not slept: it passes that on.
+            Slept::Found if searching => self.shared.sleep.relay(|| self.shared.is_empty()),
             Slept::Woken { searching } => {
                 counters.park();
                 counters.wake();
-                self.searching.set(*searching);
+                self.searching.set(searching);
             }
-            _ => {}
+            Slept::Found | Slept::Ended => {}
         }
         slept
     }

@@ -7,23 +7,29 @@
 use std::sync::mpsc;
 
 use crossbeam_utils::CachePadded;
-use exec_core::{Job, sync::Mutex};
+use exec_core::{
+    SmallJob,
+    sync::{
+        Mutex,
+        atomic::{Ordering::SeqCst, fence},
+    },
+};
 
 #[derive(Debug)]
 pub(crate) struct Mpsc {
-    sender: mpsc::Sender<Job>,
+    sender: mpsc::Sender<SmallJob>,
     consumer: CachePadded<Mutex<Consumer>>,
 }
 
 #[derive(Debug)]
 struct Consumer {
-    receiver: mpsc::Receiver<Job>,
+    receiver: mpsc::Receiver<SmallJob>,
     /// A job that a look for emptiness has found: std's receiver cannot be asked.
-    front: Option<Job>,
+    front: Option<SmallJob>,
 }
 
 impl Consumer {
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<SmallJob> {
         self.front.take().or_else(|| self.receiver.try_recv().ok())
     }
 }
@@ -41,16 +47,18 @@ impl Mpsc {
         }
     }
 
-    #[inline]
-    pub(crate) fn push(&self, job: Job) {
+    pub(crate) fn push(&self, job: SmallJob) {
         self.sender
             .send(job)
             .expect("invariant: the receiver lives beside the sender");
+        // ORDERING: what `Jobs::push` promises; pairs with the fences of the sleep protocol.
+        fence(SeqCst);
     }
 
     #[inline]
-    pub(crate) fn pop(&self) -> Option<Job> {
-        self.consumer.lock().next()
+    pub(crate) fn pop(&self, slot: &mut Option<SmallJob>) -> bool {
+        *slot = self.consumer.lock().next();
+        slot.is_some()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
