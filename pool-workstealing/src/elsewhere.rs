@@ -4,7 +4,7 @@
 //! here, with nobody else left to run it, and cannot be told from other work. So a wait for
 //! another pool is the one place where a worker may run what does not belong to what it waits for.
 
-use crate::worker::{Spin, Worker};
+use crate::{waiting::Spin, worker::Worker};
 
 impl Worker {
     /// Waits until `done`, running any work of its own pool. `park` parks until something may

@@ -1,4 +1,63 @@
-//! A work-stealing thread pool: fork-join, scopes and spawned jobs.
+//! A work-stealing thread pool: fork-join, scopes, spawned jobs and futures on one set of workers.
+//!
+//! ```
+//! use pool_workstealing::{ThreadPool, join};
+//!
+//! fn sum(numbers: &[u64]) -> u64 {
+//!     if numbers.len() <= 1_000 {
+//!         return numbers.iter().sum();
+//!     }
+//!     let (left, right) = numbers.split_at(numbers.len() / 2);
+//!     let (left, right) = join(|| sum(left), || sum(right));
+//!     left + right
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = ThreadPool::new(0)?; // one worker per CPU
+//! let numbers: Vec<u64> = (0..100_000).collect();
+//! assert_eq!(pool.install(|| sum(&numbers)), 4_999_950_000);
+//!
+//! let job = pool.spawn_with_handle(|| 6 * 7);
+//! let task = pool.spawn_async(async { 6 * 7 });
+//! assert_eq!(job.join()? + task.join()?, 84);
+//! # Ok(()) }
+//! ```
+//!
+//! # When to use it
+//! * Divide and conquer, down to leaves of a few nanoseconds: a [`join()`] that nobody wants to
+//!   share is one load and two calls. [`Worker::join`] passes the worker along and is the fastest.
+//! * Many small closures: up to 48 bytes of captures are queued without an allocation.
+//! * Work under a lock: see the guarantee about [`WaitPolicy::OwnSubtree`] below.
+//! * A program that is idle most of the time: sleeping workers cost nothing.
+//!
+//! # When not to
+//! * Jobs that block in the system for long hold their worker: use a thread a job.
+//! * Futures that sleep or do I/O: they run here, but timers block a worker; an M:N executor has
+//!   a timer wheel and a reactor.
+//! * Strict order, priorities, or a worker of one's own: there is none.
+//!
+//! # Guarantees
+//! | guarantee | shown by |
+//! |---|---|
+//! | an accepted job runs once, or is reported as cancelled; a refused one comes back | `tests/conformance.rs`, `tests/lifetime.rs`, loom `ws_injector` |
+//! | no wake-up is lost; one post wakes one worker | loom `ws_sleep`, `tests/sleep.rs` |
+//! | a forked half is taken once, by its owner or by one thief | loom `ws_split` |
+//! | an idle pool does not use the CPU | `tests/sleep.rs` |
+//! | a wait inside a job runs nothing foreign (`OwnSubtree`), so a lock held over a nested join cannot deadlock by it | `tests/waiting.rs` |
+//! | what was exposed stays takeable during a long leaf, and every idle worker is offered a job before it | `tests/waiting.rs` |
+//! | a panic reaches the one who joins, after everything that borrows has ended; nobody else is harmed | `tests/panics.rs`, `tests/conformance.rs` |
+//! | too many threads, or a thread that the system refuses, is an error, and the started ones are joined | `tests/lifetime.rs`, `tests/child.rs` |
+//! | a child of a fork is refused instead of hanging | `tests/child.rs` |
+//! | a recursion without end meets the guard page of its worker | `tests/child.rs` |
+//! | a drop waits for what was accepted, except on a worker of the pool itself | `tests/lifetime.rs` |
+//!
+//! How much forked work can be out of reach of the others, and for how long, is said in the head
+//! of `queue/split.rs`: a few jobs a worker, until its next `join`.
+//!
+//! # Signals and forks
+//! A signal handler that runs on a worker interrupts it anywhere, a lock of the pool included: it
+//! must not call the pool. After a fork the child has no workers: spawns are refused with
+//! [`Reason::Forked`](exec_core::Reason::Forked), and what must come to an end runs on the caller.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod fence;
@@ -50,6 +109,8 @@ mod spawn;
 mod stats;
 #[cfg(not(loom))]
 mod threads;
+#[cfg(not(loom))]
+mod waiting;
 #[cfg(not(loom))]
 mod worker;
 #[cfg(not(loom))]

@@ -1,4 +1,5 @@
-//! A worker: where it looks for work, and what it does while it waits.
+//! A worker: where it looks for work, and how it runs it; [`waiting`](crate::waiting) says what it
+//! does while it waits.
 //!
 //! # Protocol
 //! A worker runs, in this order: jobs of its own deque, newest first; jobs of the injector;
@@ -7,21 +8,6 @@
 //!
 //! Without work it counts itself as searching. The only searcher polls for a while before it
 //! sleeps, as long as polling has paid off lately; all others go to sleep after one round.
-//!
-//! # Waiting inside a job
-//! What a waiting worker may run is the [`WaitPolicy`]'s to say. Under `OwnSubtree`:
-//! * For the stolen half of a join it steals back from the thief, and from nobody else. A worker
-//!   whose half was stolen has an empty split deque (thieves take the oldest first), so whatever
-//!   the thief exposes belongs to the stolen half, as long as that half has not ended. When it
-//!   ended between the steal and the look, the job is given back unrun.
-//! * For a scope it runs what it has pushed to its own deque since the scope began, newest first,
-//!   and jobs from the scope's own queue.
-//! * For another pool it runs anything: see [`elsewhere`](crate::elsewhere).
-//! * For a handle of the generic layer it runs jobs of its own deque that were pushed since the
-//!   current job began. When every worker of the pool is blocked it takes any queued job, since
-//!   otherwise nobody ever could.
-//!
-//! Whatever the policy, a waiting worker takes its part in broadcasts, since nobody else can.
 //!
 //! # Shutdown
 //! A worker leaves when the pool has stopped or has shrunk below its seat. What its deque still
@@ -36,20 +22,19 @@ use std::{
 
 use exec_core::{
     JobId, Reason,
-    sync::{Arc, UnsafeCell, atomic::Ordering::Release, spin_loop, thread},
+    sync::{Arc, UnsafeCell, atomic::Ordering::Release, spin_loop},
     unwind,
 };
 
 use crate::{
     affinity,
-    fork::{Fork, Outcome},
+    fork::Fork,
     job::QueuedJob,
     policy::WaitPolicy,
     queue::deque,
     recorder::Event,
     registry::{Registry, Seat},
     sleep::Sleep,
-    threads::cpus,
 };
 
 /// Jobs of its own deque that a worker runs before it looks into the injector.
@@ -61,8 +46,6 @@ const ASK_EVERY: u64 = 64;
 /// How long the one polling worker polls at most, and at least.
 const POLL_MAX: Duration = Duration::from_micros(50);
 const POLL_MIN: Duration = Duration::from_micros(2);
-/// How long a worker spins for the end of a stolen half before it parks.
-const SPIN: Duration = Duration::from_micros(50);
 
 /// A thread of a pool, as the code that runs on it sees it.
 ///
@@ -279,8 +262,6 @@ impl Worker {
         }
     }
 
-    // ---- finding work ----
-
     /// Work from wherever there is some, its own deque first.
     #[inline]
     pub(crate) fn find_work(&self) -> Option<Work> {
@@ -406,8 +387,6 @@ impl Worker {
         });
     }
 
-    // ---- running it ----
-
     pub(crate) fn run_work(&self, work: Work) {
         match work {
             Work::Queued(job) => self.run_queued(job),
@@ -434,7 +413,7 @@ impl Worker {
         }
     }
 
-    fn run_stolen(&self, fork: *mut Fork) {
+    pub(crate) fn run_stolen(&self, fork: *mut Fork) {
         self.within(JobId::NONE, || {
             self.recorded(Event::StolenStart, Event::StolenEnd, || {
                 // SAFETY: it came out of a deque, once.
@@ -493,8 +472,6 @@ impl Worker {
         false
     }
 
-    // ---- its own deque ----
-
     /// Adds a job to its deque, or to the injector when the deque is long.
     ///
     /// # Errors
@@ -540,166 +517,10 @@ impl Worker {
     }
 
     /// The newest job of its deque that the current job pushed.
-    fn pop_own(&self) -> Option<QueuedJob> {
+    pub(crate) fn pop_own(&self) -> Option<QueuedJob> {
         // SAFETY: null or a live frame of this thread's stack.
         let base = unsafe { self.own().inside.get().as_ref() }.map_or(0, |inside| inside.base);
         self.pop_since(base)
-    }
-
-    // ---- waiting ----
-
-    /// Waits for a forked half that was stolen.
-    #[cold]
-    pub(crate) fn wait_fork(&self, fork: &Fork) -> Outcome {
-        let mut spin = Spin::default();
-        loop {
-            if let Some(outcome) = fork.outcome() {
-                return outcome;
-            }
-            let helped = self.run_next(self.seat().take_mail())
-                || match self.policy() {
-                    WaitPolicy::OwnSubtree => self.steal_back(fork),
-                    WaitPolicy::Any => self.run_any(),
-                    WaitPolicy::Park => false,
-                };
-            if helped {
-                spin = Spin::default();
-            } else if spin.is_over() {
-                self.park_on(fork);
-                spin = Spin::default();
-            }
-        }
-    }
-
-    /// Runs one job that the thief of `fork` has exposed; `false` when there was none.
-    fn steal_back(&self, fork: &Fork) -> bool {
-        let Some(thief) = fork.thief() else {
-            return false;
-        };
-        let Some(stolen) = self.registry().seats()[thief].split.steal() else {
-            return false;
-        };
-        if fork.outcome().is_some() {
-            // The half ended meanwhile, so this job may be of something else that the thief
-            // has begun.
-            // SAFETY: it came out of a deque, once.
-            unsafe { Fork::give_back(stolen, self.sleep()) };
-            return false;
-        }
-        self.seat().counters.steals.add();
-        self.run_stolen(stolen);
-        true
-    }
-
-    pub(crate) fn run_any(&self) -> bool {
-        match self.find_work() {
-            Some(work) => {
-                self.run_work(work);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn park_on(&self, fork: &Fork) {
-        if !fork.begin_park() {
-            return;
-        }
-        self.seat().counters.parks.add();
-        let thief = fork.thief();
-        if let Some(thief) = thief {
-            self.registry().seats()[thief].split.ask();
-        }
-        let look = || {
-            self.seat().has_mail()
-                || match self.policy() {
-                    WaitPolicy::OwnSubtree => {
-                        thief.is_some_and(|i| self.registry().seats()[i].split.exposed() != 0)
-                    }
-                    WaitPolicy::Any => self.registry().has_shared_work(),
-                    WaitPolicy::Park => false,
-                }
-        };
-        self.sleep().block(
-            self.own().index,
-            thief,
-            || !fork.is_parked() || look(),
-            thread::park,
-        );
-        fork.end_park();
-    }
-
-    /// Waits until `done`, running what the policy allows and what `next` finds. `park` parks
-    /// until something may have changed, and returns at once when `done`.
-    pub(crate) fn wait_until(
-        &self,
-        done: impl Fn() -> bool,
-        next: impl Fn() -> Option<QueuedJob>,
-        park: impl Fn(),
-    ) {
-        let mut spin = Spin::default();
-        while !done() {
-            if self.help(&next) {
-                spin = Spin::default();
-            } else if spin.is_over() {
-                self.seat().counters.parks.add();
-                let any = self.policy() == WaitPolicy::Any;
-                let look = || {
-                    done() || self.seat().has_mail() || (any && self.registry().has_shared_work())
-                };
-                self.sleep().block(self.own().index, None, look, &park);
-                spin = Spin::default();
-            }
-        }
-    }
-
-    fn help(&self, next: impl Fn() -> Option<QueuedJob>) -> bool {
-        self.run_next(self.seat().take_mail())
-            || (self.policy() == WaitPolicy::Any && self.run_any())
-            || self.run_next(next())
-    }
-
-    /// Waits until `done` for something that may be anybody's, running jobs that the current job
-    /// pushed, and any job when otherwise nobody could. `false`: `over` came first.
-    pub(crate) fn wait_for_own(
-        &self,
-        done: impl Fn() -> bool,
-        over: impl Fn() -> bool,
-        park: impl Fn(),
-    ) -> bool {
-        let mut spin = Spin::default();
-        loop {
-            if done() {
-                return true;
-            }
-            if over() {
-                return false;
-            }
-            if self.help(|| self.pop_own()) {
-                spin = Spin::default();
-            } else if spin.is_over() {
-                self.seat().counters.parks.add();
-                let look = || {
-                    let last = self.sleep().all_blocked() && self.registry().has_shared_work();
-                    last || done() || over() || self.seat().has_mail()
-                };
-                self.sleep().block(self.own().index, None, look, &park);
-                if self.sleep().all_blocked_but_one() {
-                    self.run_any();
-                }
-                spin = Spin::default();
-            }
-        }
-    }
-
-    fn run_next(&self, job: Option<QueuedJob>) -> bool {
-        match job {
-            Some(job) => {
-                self.run_queued(job);
-                true
-            }
-            None => false,
-        }
     }
 }
 
@@ -709,28 +530,4 @@ impl std::fmt::Debug for Worker {
             .field("index", &self.own().index)
             .finish_non_exhaustive()
     }
-}
-
-/// A bounded spin: it looks at the clock only now and then.
-#[derive(Default)]
-pub(crate) struct Spin {
-    rounds: u32,
-    since: Option<Instant>,
-}
-
-impl Spin {
-    /// Spins a little; `true` when it has done so for long enough.
-    pub(crate) fn is_over(&mut self) -> bool {
-        self.rounds += 1;
-        for _ in 0..4 {
-            spin_loop();
-        }
-        self.rounds.is_multiple_of(16)
-            && self.since.get_or_insert_with(Instant::now).elapsed() > limit()
-    }
-}
-
-/// How long to spin: not at all where there is nobody to spin beside.
-fn limit() -> Duration {
-    if cpus() > 1 { SPIN } else { Duration::ZERO }
 }
