@@ -1,9 +1,13 @@
 //! A thread from outside that drives a future: `block_on`.
 //!
 //! # Protocol
-//! Poll; when the future waits, run one job of this thread's lane of the injector, once: what was
-//! spawned just before is likely what is waited for, and running it here costs no wake of another
-//! thread. Then look out for the wake for a short while (see `poll.rs`), then park.
+//! Poll; when the future waits, look out for its wake for a short while (see `poll.rs`), then park.
+//! A task that was spawned just before is taken by the worker that looks out for work, and is
+//! often done before this thread would have parked.
+//!
+//! On a ground that runs one thread at a time that cannot be. There this thread runs one job of its
+//! lane of the injector itself, once: what was spawned just before is likely what is waited for,
+//! and running it here costs no switch.
 //!
 //! # Why nothing is lost
 //! The waker sets a flag, then the thread's token. The thread clears the flag before it polls,
@@ -88,7 +92,7 @@ impl<T: Threads> Shared<T> {
         });
         let waker = Waker::from(state.clone());
         let mut cx = TaskContext::from_waker(&waker);
-        let mut may_help = true;
+        let mut may_help = !self.lookout.is_useful();
         while future.as_mut().poll(&mut cx).is_pending() {
             // ORDERING: Acquire pairs with the waker's swap, here and below.
             while !state.woken.swap(false, AcqRel) {

@@ -106,7 +106,7 @@ impl<T: Threads> Runtime<T> {
         self.spawner.clone()
     }
 
-    /// A future that is ready after `duration`: at the next tick of 33 µs at the earliest.
+    /// A future that is ready after `duration`: at the next tick of 8 µs at the earliest.
     pub fn sleep(&self, duration: Duration) -> Sleep<T> {
         self.spawner.sleep(duration)
     }
@@ -193,8 +193,8 @@ impl<T: Threads> Runtime<T> {
 
     /// Drives a future on this thread until it is ready.
     ///
-    /// Between polls the thread parks; before it does so for the first time it may run a task that
-    /// it spawned just before.
+    /// Between polls the thread looks out for the wake for some microseconds, then parks. Where only
+    /// one thread runs at a time, it may run a task that it spawned just before.
     ///
     /// # Panics
     /// On a worker of any runtime of this ground, and inside another `block_on`: a task that

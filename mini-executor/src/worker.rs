@@ -44,6 +44,8 @@ use crate::{
 const LOOK: u32 = 61;
 /// How often in a row the next slot goes before the ring.
 const STREAK: u32 = 16;
+/// Tasks in the ring for which another worker is woken at once.
+const MANY: u32 = 16;
 /// Times that a thief goes around when others were at the rings it looked at.
 const ROUNDS: u32 = 4;
 
@@ -160,11 +162,8 @@ impl<T: Threads> Worker<T> {
         if wake == Wake::Woken && self.shared.lifo {
             self.place_next(job);
         } else {
-            let alone = !self.queue.has_next() && self.queue.is_empty();
             self.place_last(job);
-            if !alone {
-                self.shared.idle.hint();
-            }
+            self.hint_for_many();
         }
         self.recheck();
     }
@@ -178,8 +177,19 @@ impl<T: Threads> Worker<T> {
             Ok(None) => {}
             Ok(Some(job)) | Err(job) => {
                 self.place_last(job);
-                self.shared.idle.hint();
+                self.hint_for_many();
             }
+        }
+    }
+
+    /// Tasks that were woken here wait in the ring: calls for help if it is worth another worker's
+    /// waking, which takes as long as some hundred short polls. For fewer the watch is enough,
+    /// which comes for them if they are still here when it looks.
+    #[inline]
+    fn hint_for_many(&self) {
+        let waiting = self.queue.len();
+        if waiting >= MANY || waiting > 1 && !self.shared.watch.is_on() {
+            self.shared.idle.hint();
         }
     }
 

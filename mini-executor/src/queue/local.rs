@@ -243,11 +243,6 @@ impl Local {
         self.ring.next.take()
     }
 
-    /// Whether there is a job to run next.
-    pub fn has_next(&self) -> bool {
-        self.ring.next.is_full()
-    }
-
     fn set_tail(&self, tail: u32) {
         self.tail.set(tail);
         // ORDERING: Release publishes the slot to `claim`.
@@ -313,9 +308,17 @@ impl Local {
         CAPACITY - self.tail.get().wrapping_sub(steal)
     }
 
+    /// How many jobs are left to pop.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        let (_, real) = unpack(self.ring.head.load(Relaxed));
+        self.tail.get().wrapping_sub(real)
+    }
+
     /// Whether nothing is left to pop.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.ring.len() == 0
+        self.len() == 0
     }
 }
 

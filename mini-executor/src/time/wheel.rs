@@ -6,7 +6,7 @@
 //! level of the highest digit (base 64) in which its tick differs from the present one; when time
 //! reaches its slot, the timer moves down.
 //!
-//! A timer beyond the last level (26 days) waits in it and is looked at again when its slot comes.
+//! A timer beyond the last level (six days) waits in it and is looked at again when its slot comes.
 
 use alloc::vec::Vec;
 use core::task::Waker;
@@ -14,7 +14,7 @@ use core::task::Waker;
 use exec_core::Nanos;
 
 /// Nanoseconds of one tick.
-pub(crate) const TICK: u64 = 1 << 15;
+pub(crate) const TICK: u64 = 1 << 13;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
 const LEVELS: usize = 6;
