@@ -83,7 +83,8 @@ impl Bell {
         let inside = self.driver.is_used();
         // ORDERING: the fence is in `rang`, after each of these stores.
         self.inside.store(inside, Relaxed);
-        if !self.rang() && !(inside && self.park_inside(ground, until)) {
+        let parked = self.rang() || (inside && self.park_inside(ground, until));
+        if !parked {
             // There is no reactor, or another worker is inside.
             self.inside.store(false, Relaxed);
             if !self.rang() {

@@ -146,9 +146,16 @@ impl Wheel {
         if level < LEVELS {
             return level * SLOTS + digit(tick, level);
         }
-        // Too far: the slot of the last level that comes around last.
+        // In the next round of the last level, or beyond: then the slot that comes around last.
         let last = LEVELS - 1;
-        last * SLOTS + (digit(self.now, last) + SLOTS - 1) % SLOTS
+        let shift = BITS * last as u32;
+        let slots_ahead = (tick >> shift) - (self.now >> shift);
+        let slot = if slots_ahead < SLOTS as u64 {
+            digit(tick, last)
+        } else {
+            (digit(self.now, last) + SLOTS - 1) % SLOTS
+        };
+        last * SLOTS + slot
     }
 
     fn link(&mut self, index: u32) {
@@ -364,6 +371,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A timer just beyond a round of the last level, when the present is just before it.
+    #[test]
+    fn a_round_ends() {
+        let round = TICK << (super::BITS * super::LEVELS as u32);
+        let (mut wheel, fired) = (Wheel::new(), Arc::new(Mutex::new(Vec::new())));
+        fire(&mut wheel, Nanos(round - 3 * TICK));
+        wheel.add(
+            Nanos(round + 2 * TICK),
+            Waker::from(Arc::new(Note(7, fired.clone()))),
+        );
+        assert!(wheel.next() <= Nanos(round + 2 * TICK));
+        fire(&mut wheel, Nanos(round + TICK));
+        assert!(fired.lock().unwrap().is_empty(), "not early");
+        fire(&mut wheel, Nanos(round + 2 * TICK));
+        assert_eq!(*fired.lock().unwrap(), [7]);
     }
 
     #[test]
