@@ -277,7 +277,7 @@ impl<T: Threads> Builder<T> {
         workers: usize,
     ) -> (Shared<T>, Vec<(Local, Owner)>) {
         let mut owners = Vec::with_capacity(workers);
-        let remotes: Box<[Remote]> = (0..workers)
+        let remotes: Box<[Remote]> = (0..=workers)
             .map(|_| {
                 let (queue, stealer) = local::ring();
                 let (owner, tasks) = Owner::new();
@@ -301,7 +301,9 @@ impl<T: Threads> Builder<T> {
             lookout: Padded(Lookout::new(&ground)),
             watch: Padded(Watch::new()),
             patience: SharedPatience::new(),
+            workers,
             remotes,
+            guest: TryLock::new(owners.pop()),
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {
                     let (owner, shard) = Owner::new();

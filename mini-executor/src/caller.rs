@@ -1,13 +1,10 @@
 //! A thread from outside that drives a future: `block_on`.
 //!
 //! # Protocol
-//! Poll; when the future waits, look out for its wake for a short while (see `poll.rs`), then park.
-//! A task that was spawned just before is taken by the worker that looks out for work, and is
-//! often done before this thread would have parked.
-//!
-//! On a ground that runs one thread at a time that cannot be. There this thread runs one job of its
-//! lane of the injector itself, once: what was spawned just before is likely what is waited for,
-//! and running it here costs no switch.
+//! Poll; when the future waits for the first time, and no worker is on the look-out, run one job of
+//! this thread's lane of the injector here, as a guest among the workers: what was spawned just
+//! before is likely what is waited for, and running it here costs no wake of another thread.
+//! Otherwise look out for the wake for a short while (see `poll.rs`), then park.
 //!
 //! # Why nothing is lost
 //! The waker sets a flag, then the thread's token. The thread clears the flag before it polls,
@@ -30,8 +27,10 @@ use exec_core::{
 
 use crate::{
     context::{self, Context, Role},
+    phase::OPEN,
     poll::look_out,
     shared::Shared,
+    worker::Worker,
 };
 
 struct Woken {
@@ -85,19 +84,23 @@ impl<T: Threads> Shared<T> {
         });
     }
 
-    fn drive_here(&self, mut future: Pin<&mut dyn Future<Output = ()>>) {
+    fn drive_here(self: &Arc<Self>, mut future: Pin<&mut dyn Future<Output = ()>>) {
         let state = Arc::new(Woken {
             woken: AtomicBool::new(false),
             unparker: self.ground.unparker(),
         });
         let waker = Waker::from(state.clone());
         let mut cx = TaskContext::from_waker(&waker);
-        let mut may_help = !self.lookout.is_useful();
+        let mut may_help = true;
         while future.as_mut().poll(&mut cx).is_pending() {
             // ORDERING: Acquire pairs with the waker's swap, here and below.
             while !state.woken.swap(false, AcqRel) {
-                if core::mem::take(&mut may_help) && self.help_once() {
-                    continue;
+                // A worker on the look-out takes the job sooner than this thread could.
+                if may_help && !self.lookout.is_taken() {
+                    may_help = false;
+                    if self.help_once() {
+                        continue;
+                    }
                 }
                 if self.lookout.is_useful() {
                     let seen = || state.woken.load(Acquire);
@@ -116,17 +119,29 @@ impl<T: Threads> Shared<T> {
         state.woken.store(true, Release);
     }
 
-    /// Runs one job that was put into this thread's lane, if there is one.
-    fn help_once(&self) -> bool {
-        let Some(job) = self.injector.pop_from(crate::shared::thread_hint()) else {
+    /// Runs one job that was put into this thread's lane, if there is one and no other thread is
+    /// the guest.
+    fn help_once(self: &Arc<Self>) -> bool {
+        let Some(parts) = self.guest.try_with(Option::take).flatten() else {
             return false;
         };
-        let result = job.run();
-        self.outside.ran.add(1);
-        if let Err(payload) = result {
-            self.outside.panicked.add(1);
-            self.report_panic(payload);
+        // A drain does not take this thread for idle while it may have a job in hand.
+        self.waiting.add(1);
+        let job = self.injector.pop_from(crate::shared::thread_hint());
+        let helped = job.is_some();
+        let mut parts = Some(match job {
+            Some(job) => Worker::run_as_guest(self, parts, job),
+            None => parts,
+        });
+        // Another thread that just looks holds the place for a few instructions.
+        while parts.is_some() && self.guest.try_with(|place| *place = parts.take()).is_none() {
+            self.ground.yield_now();
         }
-        true
+        self.waiting.take(1);
+        if self.phase.get() != OPEN {
+            self.idle.post();
+            self.settle_share();
+        }
+        helped
     }
 }

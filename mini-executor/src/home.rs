@@ -8,8 +8,9 @@
 //! # Protocol
 //! A task uses its home only between `adopt` and `disown`: a task that has ended is never
 //! scheduled again (its cell says so), and `disown` is the last use. The tasks' share is given
-//! back by whoever finds that every worker has left and that no task lives: the last worker, or
-//! later the end of a last task (one whose waker was just being called elsewhere).
+//! back by whoever finds that every worker has left and that no task lives: the last worker, a
+//! guest that outlasted it, or the end of a last task (one whose waker was just being called
+//! elsewhere).
 //!
 //! # Why nothing dangles
 //! While a task lives, the share does, and with it the memory. A thread that is not a worker takes
@@ -67,7 +68,17 @@ impl<T: Threads> Shared<T> {
 
     /// Gives the tasks' share back if no task needs it any more.
     pub(crate) fn settle_share(self: &Arc<Self>) {
-        if !self.all_left.is_set() || self.shards().any(|shard| shard.live() > 0) {
+        if !self.all_left.is_set() {
+            return;
+        }
+        // Taking each list for a moment makes visible what its owners have entered; who enters
+        // later sees that the runtime is closed, and strikes out again before it returns.
+        let seen = self.guest.try_with(|guest| guest.is_some()) == Some(true)
+            && self
+                .outside_tasks
+                .iter()
+                .all(|(owner, _)| owner.try_with(|_| ()).is_some());
+        if !seen || self.shards().any(|shard| shard.live() > 0) {
             return;
         }
         if self.share.0.swap(false, AcqRel) {

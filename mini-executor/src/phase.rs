@@ -169,10 +169,7 @@ impl<T: Threads> Shared<T> {
         if phase == OPEN || phase == CLOSED {
             return phase == CLOSED;
         }
-        if self.idle.sleeping() < self.remotes.len()
-            || self.waiting.get() > 0
-            || self.has_any_work()
-        {
+        if self.idle.sleeping() < self.workers || self.waiting.get() > 0 || self.has_any_work() {
             return false;
         }
         if self.blocking.pending() > 0 {

@@ -56,6 +56,11 @@ impl Lookout {
         self.taken.store(false, Release);
     }
 
+    /// Whether somebody looks out now, as a hint.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Relaxed)
+    }
+
     /// Whether looking out makes sense at all.
     pub(crate) fn is_useful(&self) -> bool {
         self.useful

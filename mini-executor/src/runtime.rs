@@ -79,7 +79,7 @@ impl<T: Threads> Runtime<T> {
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
-        self.shared().remotes.len()
+        self.shared().workers
     }
 
     /// Its name.
@@ -193,8 +193,8 @@ impl<T: Threads> Runtime<T> {
 
     /// Drives a future on this thread until it is ready.
     ///
-    /// Between polls the thread looks out for the wake for some microseconds, then parks. Where only
-    /// one thread runs at a time, it may run a task that it spawned just before.
+    /// When the future waits for the first time the thread may run one poll of a task that it
+    /// spawned just before; then it looks out for the wake for some microseconds, and parks.
     ///
     /// # Panics
     /// On a worker of any runtime of this ground, and inside another `block_on`: a task that

@@ -30,7 +30,10 @@ use crate::{
     padded::Padded,
     phase::{CLOSED, OPEN, Phase},
     poll::{Lookout, SharedPatience},
-    queue::{inject::Injector, local::Stealer},
+    queue::{
+        inject::Injector,
+        local::{Local, Stealer},
+    },
     time::timers::{Added, Timers},
     watch::Watch,
     worker::Worker,
@@ -64,7 +67,12 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) watch: Padded<Watch>,
     /// How long callers of `block_on` look out.
     pub(crate) patience: SharedPatience,
+    /// Its workers.
+    pub(crate) workers: usize,
+    /// One for each worker, and the last for the guest.
     pub(crate) remotes: Box<[Remote]>,
+    /// What a thread in `block_on` needs to run a job as a worker would.
+    pub(crate) guest: TryLock<Option<(Local, Owner)>>,
     pub(crate) outside_tasks: Box<[(TryLock<Owner>, Arc<Shard>)]>,
     pub(crate) outside: Padded<Counters>,
     pub(crate) blocking: Pool<T>,
@@ -192,9 +200,12 @@ impl<T: Threads> Shared<T> {
     /// back.
     pub(crate) fn add_timer(&self, at: Nanos, waker: &Waker) -> (usize, Added) {
         self.with_worker(|worker| match worker {
-            Some(worker) => (worker.index, worker.remote().timers.add(at, waker)),
-            None => {
-                let index = thread_hint() % self.remotes.len();
+            // Nobody would sleep until the timers of a guest.
+            Some(worker) if worker.index < self.workers => {
+                (worker.index, worker.remote().timers.add(at, waker))
+            }
+            _ => {
+                let index = thread_hint() % self.workers;
                 let added = self.remotes[index].timers.add(at, waker);
                 self.idle.wake(index);
                 (index, added)

@@ -24,11 +24,11 @@ use exec_core::{
     Job, JobId, Nanos, Threads, Wake,
     sync::{atomic::Ordering::AcqRel, spin_loop},
     task::TaskRef,
-    wait::{Completion, WaitMode, Waited},
+    wait::{Completion, WaitMode, Waited, park_until},
 };
 
 use crate::{
-    context::{self, Block, Context, Role},
+    context::{self, Block, Context, Role, WaitFn},
     counters::Counters,
     driver::Bell,
     idle::Awake,
@@ -79,17 +79,20 @@ pub(crate) struct Worker<T: Threads> {
 unsafe impl<T: Threads> Block for Worker<T> {}
 
 impl<T: Threads> Worker<T> {
-    /// A worker's whole life.
-    pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
-        let runtime = Arc::as_ptr(&shared).cast();
-        let bell = Bell::new(shared.ground, shared.driver.clone());
-        let worker = Self {
+    fn new(
+        shared: Arc<Shared<T>>,
+        index: usize,
+        (queue, tasks): (Local, Owner),
+        wait: WaitFn,
+    ) -> Self {
+        Self {
             context: Context::new::<T>(
                 Role::Worker,
-                runtime,
+                Arc::as_ptr(&shared).cast(),
                 shared.name.clone(),
-                Some(Self::wait_erased),
+                Some(wait),
             ),
+            bell: Bell::new(shared.ground, shared.driver.clone()),
             shared,
             index,
             queue,
@@ -101,11 +104,15 @@ impl<T: Threads> Worker<T> {
             current: Cell::new(JobId::NONE),
             suspended: RefCell::new(Vec::new()),
             dice: Cell::new(index as u64 * 2 + 1),
-            bell,
             patience: Patience::new(),
             greedy: Cell::new(false),
             watched: Watched::new(),
-        };
+        }
+    }
+
+    /// A worker's whole life.
+    pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
+        let worker = Self::new(shared, index, (queue, tasks), Self::wait_erased);
         let ground = worker.shared.ground;
         // SAFETY: once, before the worker sleeps for the first time.
         unsafe {
@@ -296,12 +303,10 @@ impl<T: Threads> Worker<T> {
 
     fn take_injected(&self) -> Option<Job> {
         let room = self.queue.room() as usize / 2;
-        self.shared
-            .injector
-            .pop(room, self.shared.remotes.len(), |job| {
-                let pushed = self.queue.push(job);
-                debug_assert!(pushed.is_ok(), "invariant: there was room");
-            })
+        self.shared.injector.pop(room, self.shared.workers, |job| {
+            let pushed = self.queue.push(job);
+            debug_assert!(pushed.is_ok(), "invariant: there was room");
+        })
     }
 
     fn steal(&self) -> Option<Job> {
@@ -432,7 +437,7 @@ impl<T: Threads> Worker<T> {
         let shared = &*self.shared;
         let Some(rest) = shared
             .watch
-            .take(self.index, || shared.idle.sleeping() < shared.remotes.len())
+            .take(self.index, || shared.idle.sleeping() < shared.workers)
         else {
             let until = (until != Nanos::MAX).then_some(until);
             self.bell.park(shared.ground, until);
@@ -505,6 +510,51 @@ impl<T: Threads> Worker<T> {
         // SAFETY: by the caller; the worker's frame is below this one.
         let worker = unsafe { &*context.cast::<Self>() };
         worker.wait(done, mode)
+    }
+
+    /// Runs one job on a thread that is no worker, as a worker would: what it spawns and wakes is
+    /// queued here first, where the workers may take it, and moves to the injector at the end.
+    pub(crate) fn run_as_guest(
+        shared: &Arc<Shared<T>>,
+        parts: (Local, Owner),
+        job: Job,
+    ) -> (Local, Owner) {
+        let index = shared.workers;
+        let worker = Self::new(shared.clone(), index, parts, Self::wait_as_guest);
+        context::enter(shared.ground, &worker, || {
+            worker.execute(job);
+            worker.hand_over();
+        });
+        (worker.queue, worker.tasks)
+    }
+
+    /// Moves what is queued here to the injector.
+    fn hand_over(&self) {
+        let mut jobs = Vec::from_iter(self.queue.take_next());
+        jobs.extend(core::iter::from_fn(|| self.queue.pop()));
+        if !jobs.is_empty() {
+            self.shared.inject_all(jobs);
+        }
+    }
+
+    /// How a guest waits: it has no place among the sleepers, so it hands over what it has and
+    /// parks.
+    ///
+    /// # Safety
+    /// As [`wait_erased`](Self::wait_erased).
+    unsafe fn wait_as_guest(
+        context: *const Context,
+        done: &dyn Completion,
+        mode: WaitMode,
+    ) -> Waited {
+        // SAFETY: by the caller; the worker's frame is below this one.
+        let worker = unsafe { &*context.cast::<Self>() };
+        let awaited = done.job();
+        if awaited != JobId::NONE && awaited == worker.current.get() {
+            return Waited::WouldDeadlock;
+        }
+        worker.hand_over();
+        park_until(&worker.shared.ground, done, mode.until)
     }
 
     /// The last thing a worker does.
