@@ -31,9 +31,23 @@ fn builder() -> loom::model::Builder {
 /// # Panics
 /// When an interleaving fails, or fewer were explored.
 pub fn holds(least: usize, model: impl Fn() + Send + Sync + 'static) {
+    explore(builder(), least, model);
+}
+
+/// As [`holds`], with at most two preemptions: for models whose third would take minutes.
+///
+/// # Panics
+/// As `holds`.
+pub fn holds_with_two_preemptions(least: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = builder();
+    builder.preemption_bound = Some(2);
+    explore(builder, least, model);
+}
+
+fn explore(builder: loom::model::Builder, least: usize, model: impl Fn() + Send + Sync + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = executions.clone();
-    builder().check(move || {
+    builder.check(move || {
         counted.fetch_add(1, Relaxed);
         model();
     });

@@ -46,6 +46,7 @@ pub(crate) struct PoolWaiter {
     forks: AtomicUsize,
 }
 
+/// The rooms whose pools have gone.
 #[cfg(not(loom))]
 mod rooms {
     use std::sync::LazyLock;
@@ -54,20 +55,34 @@ mod rooms {
 
     use super::PoolWaiter;
 
-    /// Rooms whose pools have gone.
-    pub(super) static FREE: LazyLock<Mutex<Vec<&'static PoolWaiter>>> =
-        LazyLock::new(Mutex::default);
+    static FREE: LazyLock<Mutex<Vec<&'static PoolWaiter>>> = LazyLock::new(Mutex::default);
+
+    pub(super) fn take() -> Option<&'static PoolWaiter> {
+        // In a forked child the lock may be held for ever by a thread that is not there.
+        FREE.try_lock()?.pop()
+    }
+
+    pub(super) fn give_back(room: &'static PoolWaiter) {
+        FREE.lock().push(room);
+    }
+}
+
+/// Loom's locks do not outlive a model, so each pool leaks its room.
+#[cfg(loom)]
+mod rooms {
+    use super::PoolWaiter;
+
+    pub(super) fn take() -> Option<&'static PoolWaiter> {
+        None
+    }
+
+    pub(super) fn give_back(_: &'static PoolWaiter) {}
 }
 
 impl PoolWaiter {
     /// A room for a new pool.
     pub(crate) fn claim() -> &'static Self {
-        #[cfg(not(loom))]
-        // In a forked child the lock may be held for ever by a thread that is not there.
-        let free = rooms::FREE.try_lock().and_then(|mut free| free.pop());
-        #[cfg(loom)]
-        let free: Option<&'static Self> = None;
-        let room = free.unwrap_or_else(|| {
+        let room = rooms::take().unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 forks: AtomicUsize::new(0),
             }))
@@ -79,12 +94,9 @@ impl PoolWaiter {
 
     /// Gives the room back.
     pub(crate) fn release(&'static self, forked: bool) {
-        #[cfg(not(loom))]
         if !forked {
-            rooms::FREE.lock().push(self);
+            rooms::give_back(self);
         }
-        #[cfg(loom)]
-        let _ = forked;
     }
 
     fn is_forked(&self) -> bool {
