@@ -9,6 +9,7 @@ pub mod bars;
 pub mod cpus;
 pub mod model;
 pub mod peers;
+pub mod pools;
 pub mod sample;
 pub mod switches;
 pub mod usage;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use benches::peers::Native;
-use benches::{bars, cpus, model, sample};
+use benches::{bars, cpus, model, pools, sample};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use record::{Model, table};
@@ -27,23 +27,43 @@ enum Verb {
     Natives,
     /// Measure the ratio bars, interleaved, each figure in a fresh process.
     Bars(BarsArgs),
-    /// Take one figure of a ratio bar in this process and print it.
-    Figure(FigureArgs),
+    /// Measure the bars of the work-stealing pool in the same way.
+    Pools(PoolsArgs),
+    /// Take one figure of a bar in this process and print it.
+    Figure(bars::FigureArgs),
 }
 
 #[derive(clap::Args)]
 struct BarsArgs {
     /// The benches to run, comma-separated [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',',
-          value_parser = PossibleValuesParser::new(bars::BENCHES.iter().map(|bench| bench.name)))]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = benches_of(bars::SUITE))]
     only: Vec<String>,
+    #[command(flatten)]
+    effort: EffortArgs,
+}
+
+#[derive(clap::Args)]
+struct PoolsArgs {
+    /// The benches to run, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = benches_of(pools::SUITE))]
+    only: Vec<String>,
+    /// The program that measures rayon on our core
+    #[arg(long, value_name = "PROGRAM")]
+    rayon_on_ours: Option<PathBuf>,
+    #[command(flatten)]
+    effort: EffortArgs,
+}
+
+/// How much is measured, and where it goes.
+#[derive(clap::Args)]
+struct EffortArgs {
     /// Take few samples of few jobs: a look, not a measurement
     #[arg(long)]
     quick: bool,
     /// Workers of each pool [default: the CPUs of this machine]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     cpus: Option<u16>,
-    /// Rounds, of which the median is taken [default: 11, or 3 with --quick]
+    /// Rounds, of which the median is taken [default: 11 of bars, 7 of pools, 3 with --quick]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Write every figure to this file as well
@@ -51,18 +71,8 @@ struct BarsArgs {
     json: Option<PathBuf>,
 }
 
-#[derive(clap::Args)]
-struct FigureArgs {
-    /// The bench
-    bench: String,
-    /// Who is measured
-    subject: String,
-    /// Workers of the pool
-    #[arg(long)]
-    cpus: u16,
-    /// A tenth of the jobs
-    #[arg(long)]
-    quick: bool,
+fn benches_of(suite: bars::Suite) -> PossibleValuesParser {
+    PossibleValuesParser::new(suite.benches.iter().map(|bench| bench.name))
 }
 
 #[derive(clap::Args)]
@@ -97,16 +107,8 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Bars(args) => measure_bars(&args),
-        Verb::Figure(args) => bars::figure(
-            &args.bench,
-            &args.subject,
-            usize::from(args.cpus),
-            args.quick,
-        )
-        .map(|figure| {
-            println!("{}", figure.to_line());
-            ExitCode::SUCCESS
-        }),
+        Verb::Pools(args) => measure_pools(&args),
+        Verb::Figure(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -151,24 +153,57 @@ fn take_sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Fails where a bar was missed: these are kept.
 fn measure_bars(args: &BarsArgs) -> anyhow::Result<ExitCode> {
-    let machine = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = bars::Options {
-        only: args.only.clone(),
-        quick: args.quick,
-        cpus: args.cpus.map_or(machine, usize::from),
-        rounds: args.rounds.map_or(0, usize::from),
-    };
-    let (report, met) = bars::run(&options)?;
-    println!("{}", table::render(&report));
-    if let Some(path) = &args.json {
-        report
-            .write(path)
-            .with_context(|| format!("could not write {}", path.display()))?;
-    }
-    Ok(if met {
+    let options = args.effort.options(&args.only);
+    let outcome = bars::run(&bars::SUITE, &options)?;
+    args.effort.report(&outcome)?;
+    Ok(if outcome.met {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A bar that was missed is a result like any other: what fails is a measurement.
+fn measure_pools(args: &PoolsArgs) -> anyhow::Result<ExitCode> {
+    let program = match &args.rayon_on_ours {
+        Some(program) => Ok(program.clone()),
+        None => Err("no program for it was given; `cargo xtask bench pools` builds it".to_owned()),
+    };
+    let options = bars::Options {
+        elsewhere: vec![(pools::RAYON_ON_OURS, program)],
+        ..args.effort.options(&args.only)
+    };
+    let outcome = bars::run(&pools::SUITE, &options)?;
+    args.effort.report(&outcome)?;
+    for row in &outcome.bars {
+        println!("{}", bars::bar_line(row));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl EffortArgs {
+    fn options(&self, only: &[String]) -> bars::Options {
+        let machine = std::thread::available_parallelism().map_or(1, usize::from);
+        bars::Options {
+            only: only.to_vec(),
+            quick: self.quick,
+            cpus: self.cpus.map_or(machine, usize::from),
+            rounds: self.rounds.map_or(0, usize::from),
+            elsewhere: Vec::new(),
+        }
+    }
+
+    /// Prints the figures, and writes them all to the file that was asked for.
+    fn report(&self, outcome: &bars::Outcome) -> anyhow::Result<()> {
+        println!("{}", table::render(&outcome.shown()));
+        if let Some(path) = &self.json {
+            outcome
+                .report
+                .write(path)
+                .with_context(|| format!("could not write {}", path.display()))?;
+        }
+        Ok(())
+    }
 }

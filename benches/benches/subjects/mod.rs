@@ -1,11 +1,12 @@
 //! One criterion group a question of the lab, one function a subject.
 
-use benches::bars::BENCHES;
+use benches::bars::SUITE;
 use criterion::{Criterion, Throughput};
 
 /// Lets criterion measure every subject of a bench of the lab.
 pub(crate) fn bench(criterion: &mut Criterion, name: &str) {
-    let bench = BENCHES
+    let bench = SUITE
+        .benches
         .iter()
         .find(|bench| bench.name == name)
         .expect("the lab has the bench");

@@ -7,17 +7,21 @@
 //! neighbours in time: what slows a whole round down falls out of it.
 
 mod driver;
+mod figure;
 mod spawn_outside;
 mod trait_cost;
 
-pub use self::driver::{Options, run};
+pub use self::driver::{Options, Outcome, bar_line, run};
+pub use self::figure::FigureArgs;
 
 use std::time::Duration;
 
+use record::{Metric, metric};
+
 use crate::usage::Took;
 
-/// What the jobs of a sample took together.
-type Measure = fn(cpus: usize, jobs: u64) -> anyhow::Result<Took>;
+/// Takes one figure, of so many jobs on so many workers.
+pub(crate) type Measure = fn(cpus: usize, jobs: u64) -> anyhow::Result<Figure>;
 
 /// Which of a figure's two times a bar is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn new(took: Took, jobs: u64) -> Self {
+    pub(crate) fn new(took: Took, jobs: u64) -> Self {
         let a_job = |time: Duration| time.as_secs_f64() * 1e9 / jobs as f64;
         Self {
             wall_ns: a_job(took.wall),
@@ -90,8 +94,8 @@ pub struct Subject {
     /// The name in the records.
     pub name: &'static str,
     /// Jobs of a sample.
-    jobs: u64,
-    measure: Measure,
+    pub(crate) jobs: u64,
+    pub(crate) measure: Measure,
 }
 
 impl Subject {
@@ -108,22 +112,52 @@ impl Subject {
         let mut sum = Duration::ZERO;
         while left > 0 {
             let portion = left.min(self.jobs);
-            sum += (self.measure)(cpus, portion)?.wall;
+            let figure = (self.measure)(cpus, portion)?;
+            sum += Duration::from_secs_f64(figure.wall_ns * portion as f64 / 1e9);
             left -= portion;
         }
         Ok(sum)
     }
 }
 
-/// A claim that one subject is at most so many times as slow as another.
+/// What a figure is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The same figure of another subject: the quotient is what is judged.
+    Subject(&'static str),
+    /// Nothing: the figure itself is what is judged.
+    Nothing,
+}
+
+/// A claim that a figure is at most so large, or so many times as large as another.
 #[derive(Clone, Copy, Debug)]
 pub struct Bar {
-    /// Whose figure is above the line.
+    /// Whose figure it is about.
     pub ours: &'static str,
-    /// Whose figure is below the line.
-    pub theirs: &'static str,
-    /// The largest quotient that is right.
+    /// What it is held against.
+    pub against: Against,
+    /// The largest quotient, or the largest figure, that is right.
     pub at_most: f64,
+}
+
+impl Bar {
+    /// The claim that one figure is at most so many times as large as another's.
+    pub(crate) const fn ratio(ours: &'static str, theirs: &'static str, at_most: f64) -> Self {
+        Self {
+            ours,
+            against: Against::Subject(theirs),
+            at_most,
+        }
+    }
+
+    /// The claim that a figure is at most so large.
+    pub(crate) const fn limit(ours: &'static str, at_most: f64) -> Self {
+        Self {
+            ours,
+            against: Against::Nothing,
+            at_most,
+        }
+    }
 }
 
 /// A question, those who are asked, and what the answer should be.
@@ -133,14 +167,45 @@ pub struct Bench {
     pub name: &'static str,
     /// Who is measured.
     pub subjects: &'static [Subject],
+    /// What the suite's other subjects lack that they aren't measured here.
+    pub without: &'static str,
+    /// What a figure's two times are called, and which of them are reported.
+    pub metrics: &'static [(Metric, Judged)],
     /// Which time the claims are about.
     pub judged: Judged,
-    /// What is claimed.
-    pub bars: &'static [Bar],
+    /// What is claimed: of each inner list, one bar at least is met.
+    pub bars: &'static [&'static [Bar]],
 }
 
-/// Every question.
-pub const BENCHES: &[Bench] = &[spawn_outside::BENCH, trait_cost::BENCH];
+/// CPU time of the whole process a job.
+pub(crate) const CPU_NS_PER_JOB: Metric = Metric::lower("cpu_ns_per_job", "ns");
+
+/// Both times of a job.
+pub(crate) const PER_JOB: &[(Metric, Judged)] = &[
+    (metric::NS_PER_JOB, Judged::Wall),
+    (CPU_NS_PER_JOB, Judged::Cpu),
+];
+
+/// Questions that are asked in one run.
+#[derive(Clone, Copy)]
+pub struct Suite {
+    /// The questions.
+    pub benches: &'static [Bench],
+    /// Subjects that have a row in every bench, if only one that says why there is no figure.
+    pub subjects: &'static [&'static str],
+    /// Those of them that this program was built without.
+    pub left_out: &'static [&'static str],
+    /// Rounds of a full measurement.
+    pub rounds: usize,
+}
+
+/// The claims of `pool-basic` and of the trait.
+pub const SUITE: Suite = Suite {
+    benches: &[spawn_outside::BENCH, trait_cost::BENCH],
+    subjects: &[],
+    left_out: &[],
+    rounds: 11,
+};
 
 /// A sample that takes longer counts as hung.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -152,17 +217,24 @@ const LIMIT: Duration = Duration::from_secs(60);
 ///
 /// # Blocking
 /// Until every job has run.
-pub fn figure(bench: &str, subject: &str, cpus: usize, quick: bool) -> anyhow::Result<Figure> {
-    let names = |names: Vec<&str>| names.join(", ");
-    let Some(bench) = BENCHES.iter().find(|one| one.name == bench) else {
-        let valid = names(BENCHES.iter().map(|one| one.name).collect());
-        anyhow::bail!("unknown bench '{bench}'; valid: {valid}");
+pub fn figure(
+    suites: &[Suite],
+    bench: &str,
+    subject: &str,
+    cpus: usize,
+    quick: bool,
+) -> anyhow::Result<Figure> {
+    let benches = || suites.iter().flat_map(|suite| suite.benches);
+    let Some(bench) = benches().find(|one| one.name == bench) else {
+        let valid: Vec<&str> = benches().map(|one| one.name).collect();
+        anyhow::bail!("unknown bench '{bench}'; valid: {}", valid.join(", "));
     };
     let Some(subject) = bench.subjects.iter().find(|one| one.name == subject) else {
-        let valid = names(bench.subjects.iter().map(|one| one.name).collect());
+        let valid: Vec<&str> = bench.subjects.iter().map(|one| one.name).collect();
         anyhow::bail!(
-            "unknown subject '{subject}' of {}; valid: {valid}",
-            bench.name
+            "unknown subject '{subject}' of {}; valid: {}",
+            bench.name,
+            valid.join(", ")
         );
     };
     let jobs = if quick {
@@ -170,7 +242,7 @@ pub fn figure(bench: &str, subject: &str, cpus: usize, quick: bool) -> anyhow::R
     } else {
         subject.jobs
     };
-    Ok(Figure::new((subject.measure)(cpus, jobs)?, jobs))
+    (subject.measure)(cpus, jobs)
 }
 
 #[cfg(test)]
@@ -194,29 +266,37 @@ mod tests {
 
     #[test]
     fn every_bar_names_subjects_of_its_bench() {
-        for bench in BENCHES {
-            let names: Vec<_> = bench.subjects.iter().map(|subject| subject.name).collect();
-            for bar in bench.bars {
-                assert!(
-                    names.contains(&bar.ours) && names.contains(&bar.theirs),
-                    "{bar:?}"
-                );
+        // What a suite's rows list and this program was built without may be named as well.
+        for suite in [SUITE, crate::pools::SUITE] {
+            for bench in suite.benches {
+                let mut names: Vec<_> = bench.subjects.iter().map(|one| one.name).collect();
+                names.extend(suite.left_out);
+                for bar in bench.bars.iter().copied().flatten() {
+                    assert!(names.contains(&bar.ours), "{bar:?}");
+                    if let Against::Subject(theirs) = bar.against {
+                        assert!(names.contains(&theirs), "{bar:?}");
+                    }
+                }
             }
         }
     }
 
     #[test]
     fn unknown_names_are_answered_with_the_valid_ones() {
-        let text = figure("nothing", "x", 1, true)
-            .expect_err("unknown")
-            .to_string();
-        assert!(text.contains("spawn_outside_24B, trait_cost"), "{text}");
-        let text = figure("spawn_outside_24B", "x", 1, true)
-            .expect_err("unknown")
-            .to_string();
+        let text = |bench, subject| {
+            figure(&[SUITE], bench, subject, 1, true)
+                .expect_err("unknown")
+                .to_string()
+        };
+        let benches = text("nothing", "x");
         assert!(
-            text.contains("pool-basic, pool-basic-crossbeam, textbook, threadpool"),
-            "{text}"
+            benches.contains("spawn_outside_24B, trait_cost"),
+            "{benches}"
+        );
+        let subjects = text("spawn_outside_24B", "x");
+        assert!(
+            subjects.contains("pool-basic, pool-basic-crossbeam, textbook, threadpool"),
+            "{subjects}"
         );
     }
 }

@@ -5,10 +5,10 @@ use exec_core::sync::atomic::{AtomicU64, Ordering};
 
 use record::Model;
 
-use super::{Bar, Bench, Judged, Subject};
+use super::{Bar, Bench, Figure, Judged, PER_JOB, Subject};
 use crate::model;
 use crate::peers::TextbookPool;
-use crate::usage::{Mark, Took};
+use crate::usage::Mark;
 
 const JOBS: u64 = 1_000_000;
 
@@ -37,18 +37,12 @@ pub(super) const BENCH: Bench = Bench {
             measure: threadpool,
         },
     ],
+    without: "",
+    metrics: PER_JOB,
     judged: Judged::Wall,
     bars: &[
-        Bar {
-            ours: "pool-basic",
-            theirs: "textbook",
-            at_most: 1.0,
-        },
-        Bar {
-            ours: "pool-basic",
-            theirs: "threadpool",
-            at_most: 0.8,
-        },
+        &[Bar::ratio("pool-basic", "textbook", 1.0)],
+        &[Bar::ratio("pool-basic", "threadpool", 0.8)],
     ],
 };
 
@@ -75,7 +69,7 @@ fn measure<P>(
     pool: P,
     spawn: impl Fn(&P, u64),
     finish: impl FnOnce(P),
-) -> anyhow::Result<Took> {
+) -> anyhow::Result<Figure> {
     SUM.store(0, Ordering::Relaxed);
     let start = Mark::now();
     for number in 0..jobs {
@@ -88,11 +82,11 @@ fn measure<P>(
         sum == expected,
         "jobs were lost or run twice: {sum} instead of {expected}"
     );
-    Ok(took)
+    Ok(Figure::new(took, jobs))
 }
 
 /// Our pool, waited for and ended as the textbook's is: by its drop.
-fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     let pool = model::pool_basic(model, cpus)?;
     let spawn = |pool: &pool_basic::ThreadPool, number| {
         pool.execute(job(number))
@@ -101,15 +95,15 @@ fn pool_basic(model: Model, cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     measure(jobs, pool, spawn, drop)
 }
 
-fn basic(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn basic(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     pool_basic(Model::PoolBasic, cpus, jobs)
 }
 
-fn basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     pool_basic(Model::PoolBasicCrossbeam, cpus, jobs)
 }
 
-fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     // The textbook knows no other way to wait than to end.
     measure(
         jobs,
@@ -119,7 +113,7 @@ fn textbook(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     )
 }
 
-fn threadpool(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn threadpool(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     let pool = threadpool::ThreadPool::new(cpus);
     measure(
         jobs,
@@ -137,8 +131,8 @@ mod tests {
     fn every_subject_runs_each_job_once() {
         // One after the other: they share the sum.
         for subject in BENCH.subjects {
-            let took = (subject.measure)(2, 1_000).expect(subject.name);
-            assert!(!took.wall.is_zero(), "{}", subject.name);
+            let figure = (subject.measure)(2, 1_000).expect(subject.name);
+            assert!(figure.wall_ns > 0.0, "{}", subject.name);
         }
         assert!(
             measure(10, (), |(), _| (), drop).is_err(),

@@ -14,9 +14,9 @@ use mini_executor::Runtime;
 use record::Model;
 use workloads::mix::mix;
 
-use super::{Bar, Bench, Judged, Measure, Subject};
+use super::{Bar, Bench, Figure, Judged, Measure, PER_JOB, Subject};
 use crate::model;
-use crate::usage::{Mark, Took};
+use crate::usage::Mark;
 
 /// Jobs of a sample on a model that queues them.
 const QUEUED: u64 = 200_000;
@@ -46,13 +46,15 @@ pub(super) const BENCH: Bench = Bench {
         through(Model::MiniExecutor, QUEUED, mini_executor),
         native("mini-executor-native", QUEUED, mini_executor_native),
     ],
+    without: "",
+    metrics: PER_JOB,
     judged: Judged::Cpu,
     bars: &[
-        bar("one-to-one", "one-to-one-native"),
-        bar("pool-basic", "pool-basic-native"),
-        bar("pool-basic-crossbeam", "pool-basic-crossbeam-native"),
-        bar("pool-workstealing", "pool-workstealing-native"),
-        bar("mini-executor", "mini-executor-native"),
+        &[bar("one-to-one", "one-to-one-native")],
+        &[bar("pool-basic", "pool-basic-native")],
+        &[bar("pool-basic-crossbeam", "pool-basic-crossbeam-native")],
+        &[bar("pool-workstealing", "pool-workstealing-native")],
+        &[bar("mini-executor", "mini-executor-native")],
     ],
 };
 
@@ -76,11 +78,7 @@ const fn native(name: &'static str, jobs: u64, measure: Measure) -> Subject {
 
 /// The claim of this bench.
 const fn bar(ours: &'static str, theirs: &'static str) -> Bar {
-    Bar {
-        ours,
-        theirs,
-        at_most: 1.15,
-    }
+    Bar::ratio(ours, theirs, 1.15)
 }
 
 /// Times spawning and joining, and checks that each job's result arrived.
@@ -89,7 +87,7 @@ fn measure<J>(
     window: usize,
     spawn: impl Fn(u64) -> J,
     join: impl Fn(J) -> anyhow::Result<u64>,
-) -> anyhow::Result<Took> {
+) -> anyhow::Result<Figure> {
     let mut unjoined: VecDeque<J> = VecDeque::with_capacity(window.min(jobs as usize));
     let mut sum = 0_u64;
     let start = Mark::now();
@@ -110,11 +108,11 @@ fn measure<J>(
         sum == expected,
         "results were lost: {sum:#x} instead of {expected:#x}"
     );
-    Ok(took)
+    Ok(Figure::new(took, jobs))
 }
 
 /// The model's jobs through the trait.
-fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow::Result<Took> {
+fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow::Result<Figure> {
     let handle: Handle = model::build(model, cpus)?;
     measure(
         jobs,
@@ -124,11 +122,11 @@ fn through_handle(model: Model, cpus: usize, jobs: u64, window: usize) -> anyhow
     )
 }
 
-fn one_to_one(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn one_to_one(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     through_handle(Model::OneToOne, cpus, jobs, WINDOW)
 }
 
-fn threads(_: usize, jobs: u64) -> anyhow::Result<Took> {
+fn threads(_: usize, jobs: u64) -> anyhow::Result<Figure> {
     let join = |job: std::thread::JoinHandle<u64>| {
         job.join().map_err(|_| anyhow::anyhow!("the job panicked"))
     };
@@ -140,11 +138,11 @@ fn threads(_: usize, jobs: u64) -> anyhow::Result<Took> {
     )
 }
 
-fn pool_basic(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_basic(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     through_handle(Model::PoolBasic, cpus, jobs, usize::MAX)
 }
 
-fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     let pool = model::pool_basic(Model::PoolBasic, cpus)?;
     measure(
         jobs,
@@ -154,11 +152,11 @@ fn pool_basic_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     )
 }
 
-fn pool_basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_basic_crossbeam(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     through_handle(Model::PoolBasicCrossbeam, cpus, jobs, usize::MAX)
 }
 
-fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     let pool = model::pool_basic(Model::PoolBasicCrossbeam, cpus)?;
     measure(
         jobs,
@@ -168,11 +166,11 @@ fn pool_basic_crossbeam_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     )
 }
 
-fn pool_workstealing(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_workstealing(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     through_handle(Model::PoolWorkstealing, cpus, jobs, usize::MAX)
 }
 
-fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     let pool = pool_workstealing::ThreadPool::new(cpus)?;
     measure(
         jobs,
@@ -182,11 +180,11 @@ fn pool_workstealing_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
     )
 }
 
-fn mini_executor(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn mini_executor(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     through_handle(Model::MiniExecutor, cpus, jobs, usize::MAX)
 }
 
-fn mini_executor_native(cpus: usize, jobs: u64) -> anyhow::Result<Took> {
+fn mini_executor_native(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     let runtime = Runtime::builder().workers(cpus).build()?;
     measure(
         jobs,
@@ -208,8 +206,8 @@ mod tests {
     #[test]
     fn every_subject_gives_every_result() {
         for subject in BENCH.subjects {
-            let took = (subject.measure)(2, 500).expect(subject.name);
-            assert!(!took.wall.is_zero(), "{}", subject.name);
+            let figure = (subject.measure)(2, 500).expect(subject.name);
+            assert!(figure.wall_ns > 0.0, "{}", subject.name);
         }
     }
 

@@ -168,8 +168,6 @@ fn take(command: &mut Command, limit: Duration) -> Result<Sample, String> {
 
 /// Builds the lab in release and returns its program.
 pub(crate) fn build_lab() -> anyhow::Result<PathBuf> {
-    let progress = Progress::new(1);
-    progress.begin("building the lab", true);
     let mut command = workspace::cargo();
     command.args([
         "build",
@@ -180,17 +178,24 @@ pub(crate) fn build_lab() -> anyhow::Result<PathBuf> {
         "--bin",
         "lab",
     ]);
+    build_program("the lab", command)
+}
+
+/// Runs a cargo command that builds one program and returns where that is.
+pub(crate) fn build_program(what: &str, mut command: Command) -> anyhow::Result<PathBuf> {
+    let progress = Progress::new(1);
+    progress.begin(&format!("building {what}"), true);
     command.arg("--message-format=json-render-diagnostics");
     let finished = process::run(&mut command, BUILD_LIMIT);
     drop(progress);
     if !finished.outcome.success() {
         bail!(
-            "could not build the lab: {}\n{}",
+            "could not build {what}: {}\n{}",
             finished.outcome,
             finished.stderr
         );
     }
-    executable(&finished.stdout).context("cargo did not say where the lab is")
+    executable(&finished.stdout).context("cargo did not say where the program is")
 }
 
 /// Finds the program in cargo's messages.

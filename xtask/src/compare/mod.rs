@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use record::{Ground, Report, table};
 
 pub(crate) use args::Args;
-pub(crate) use host::build_lab;
+pub(crate) use host::{build_lab, build_program};
 use input::Input;
 use tally::Tally;
 
