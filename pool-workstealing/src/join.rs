@@ -125,9 +125,11 @@ impl Worker {
         RB: Send,
     {
         if self.seat().split.is_sated() {
-            return (a(self), b(self));
+            let rb = b(self);
+            return (a(self), rb);
         }
-        self.fork(a, |worker, _| b(worker))
+        let (rb, ra) = self.fork(b, |worker, _| a(worker));
+        (ra, rb)
     }
 
     /// As [`join`](Self::join), and each closure is told whether it migrated.

@@ -163,7 +163,10 @@ impl Sleep {
             // woke nobody has made its work visible to `more`.
             fence::full_after_rmw();
             if more() && !seeded("sleep: the last searcher wakes nobody") {
-                self.wake_one();
+                if seeded("sleep: the last searcher wakes sleepers only") {
+                    return self.wake_one();
+                }
+                self.wake_for_post();
             }
         }
     }
@@ -342,7 +345,9 @@ impl Sleep {
     /// Until unparked.
     pub fn block_open(&self, me: usize, look: impl FnOnce() -> bool, park: impl FnOnce()) {
         // ORDERING: before the fence of `block`, which pairs with that of `posted`.
-        self.open.fetch_add(1, Relaxed);
+        if !seeded("sleep: an open wait is not counted") {
+            self.open.fetch_add(1, Relaxed);
+        }
         self.block(me, None, look, park);
         self.open.fetch_sub(1, Relaxed);
     }

@@ -211,6 +211,10 @@ impl Spin {
         for _ in 0..4 {
             spin_loop();
         }
+        if self.rounds.is_multiple_of(64) {
+            // The one that it waits for may be waiting for this CPU.
+            thread::yield_now();
+        }
         self.rounds.is_multiple_of(16)
             && self.since.get_or_insert_with(Instant::now).elapsed() > limit()
     }

@@ -22,7 +22,7 @@ use std::{
 
 use exec_core::{
     JobId, Reason,
-    sync::{Arc, UnsafeCell, atomic::Ordering::Release, spin_loop},
+    sync::{Arc, UnsafeCell, atomic::Ordering::Release, spin_loop, thread},
     unwind,
 };
 
@@ -43,6 +43,9 @@ const FAIR_EVERY: u32 = 61;
 const DEQUE_MAX: usize = 256;
 /// Rounds of polling between two requests to the others to expose jobs.
 const ASK_EVERY: u64 = 64;
+/// Rounds of polling between two yields: a worker that was woken on the CPU of the one that
+/// woke it must not keep it from the work that it is waiting for.
+const YIELD_EVERY: u64 = 8;
 /// How long the one polling worker polls at most, and at least.
 const POLL_MAX: Duration = Duration::from_micros(50);
 const POLL_MIN: Duration = Duration::from_micros(2);
@@ -352,14 +355,7 @@ impl Worker {
             self.registry().end_if_drained();
             let start = *since.get_or_insert_with(Instant::now);
             if self.sleep().idle().searching() <= 1 && start.elapsed() < self.own().poll.get() {
-                let polls = &self.seat().counters.polls;
-                polls.add();
-                if polls.get().is_multiple_of(ASK_EVERY) {
-                    self.ask_around();
-                }
-                for _ in 0..8 {
-                    spin_loop();
-                }
+                self.poll();
                 continue;
             }
             self.ask_around();
@@ -374,6 +370,21 @@ impl Worker {
                 self.learn(start.elapsed());
             }
             since = None;
+        }
+    }
+
+    /// One round of waiting awake.
+    fn poll(&self) {
+        let polls = &self.seat().counters.polls;
+        polls.add();
+        if polls.get().is_multiple_of(ASK_EVERY) {
+            self.ask_around();
+        }
+        if polls.get().is_multiple_of(YIELD_EVERY) {
+            thread::yield_now();
+        }
+        for _ in 0..8 {
+            spin_loop();
         }
     }
 
