@@ -124,7 +124,9 @@ impl<T: Threads> Schedule for Home<T> {
 
     #[inline]
     fn adopt(&self, task: TaskRef) -> usize {
-        self.with(|shared| shared.adopt(task))
+        // SAFETY: whoever spawns has the runtime or a counted pointer to its memory, and nothing
+        // ends in here.
+        unsafe { &*self.0 }.adopt(task)
     }
 
     #[inline]

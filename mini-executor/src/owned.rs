@@ -27,7 +27,7 @@ use exec_core::{
     sync::{
         Arc, UnsafeCell,
         atomic::{
-            AtomicPtr, AtomicU32, AtomicUsize,
+            AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
             Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
         seeded,
@@ -44,6 +44,9 @@ const ENDED: u32 = 3;
 
 /// "No slot" in a list of free ones.
 const NONE: u32 = u32::MAX >> 2;
+
+/// "No slot" at the top of the freed ones.
+const NO_TOP: u64 = u32::MAX as u64;
 
 /// Slots of the first chunk; each further one doubles.
 const FIRST: u32 = if cfg!(loom) { 2 } else { 64 };
@@ -62,13 +65,12 @@ pub struct Shard {
     chunks: [AtomicPtr<Slot>; CHUNKS],
     /// Slots that have ever been in use; written by the owner.
     fresh: AtomicU32,
-    /// The stack of slots that others than the owner have freed.
-    freed: AtomicU32,
+    /// The stack of slots that others than the owner have freed: the top one in the low half (all
+    /// ones when there is none), and above it how many were ever pushed.
+    freed: AtomicU64,
     /// Tasks entered, and struck out by the owner: written by the owner.
     entered: AtomicUsize,
     struck: AtomicUsize,
-    /// Tasks struck out by other threads.
-    struck_elsewhere: AtomicUsize,
 }
 
 // SAFETY: a slot's task is reached by the one whom the slot's word names (module head).
@@ -95,10 +97,9 @@ impl Shard {
         Self {
             chunks: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             fresh: AtomicU32::new(0),
-            freed: AtomicU32::new(NONE),
+            freed: AtomicU64::new(NO_TOP),
             entered: AtomicUsize::new(0),
             struck: AtomicUsize::new(0),
-            struck_elsewhere: AtomicUsize::new(0),
         }
     }
 
@@ -139,8 +140,6 @@ impl Shard {
     pub fn strike(&self, index: u32) {
         let Some(task) = self.end(index) else { return };
         self.push_free(index);
-        // ORDERING: a number; a drain reads it when all is quiet.
-        self.struck_elsewhere.fetch_add(1, Relaxed);
         drop(task);
     }
 
@@ -169,16 +168,24 @@ impl Shard {
 
     fn push_free(&self, index: u32) {
         let slot = self.slot(index);
-        let mut top = self.freed.load(Relaxed);
+        let mut freed = self.freed.load(Relaxed);
         loop {
-            slot.word.store(FREE | top << 2, Relaxed);
+            let below = match freed & NO_TOP {
+                NO_TOP => NONE,
+                top => top as u32,
+            };
+            slot.word.store(FREE | below << 2, Relaxed);
+            // The count wraps into nothing; it is the difference to others that counts.
+            let pushed = ((freed >> 32) + 1) << 32;
             // ORDERING: Release publishes the link, and that the slot is no longer read.
-            match self
-                .freed
-                .compare_exchange_weak(top, index, Release, Relaxed)
-            {
+            match self.freed.compare_exchange_weak(
+                freed,
+                pushed | u64::from(index),
+                Release,
+                Relaxed,
+            ) {
                 Ok(_) => return,
-                Err(seen) => top = seen,
+                Err(seen) => freed = seen,
             }
         }
     }
@@ -215,7 +222,6 @@ impl Shard {
                 // SAFETY: `ENDED` leaves the task to the sweep.
                 let task = unsafe { Self::take(slot) };
                 self.push_free(index);
-                self.struck_elsewhere.fetch_add(1, Relaxed);
                 drop(task);
             }
         }
@@ -225,11 +231,13 @@ impl Shard {
     /// How many tasks live; exact when nothing is entered or ends meanwhile.
     pub fn live(&self) -> usize {
         // ORDERING: a drain asks when all workers sleep, which orders what they counted.
-        self.entered.load(Relaxed).wrapping_sub(
-            self.struck
-                .load(Relaxed)
-                .wrapping_add(self.struck_elsewhere.load(Relaxed)),
-        )
+        let elsewhere = (self.freed.load(Relaxed) >> 32) as u32;
+        let own = self
+            .entered
+            .load(Relaxed)
+            .wrapping_sub(self.struck.load(Relaxed)) as u32;
+        // There are never more than 2³⁰, so the lower halves tell.
+        own.wrapping_sub(elsewhere) as usize
     }
 }
 
@@ -304,11 +312,12 @@ impl Owner {
         if self.free.get() == NONE {
             // ORDERING: Acquire pairs with `push_free`. The stack is taken whole, so an index
             // cannot leave and come back while this thread looks.
-            if self.shard.freed.load(Relaxed) != NONE {
-                self.free.set(self.shard.freed.swap(NONE, Acquire));
-            } else {
+            if self.shard.freed.load(Relaxed) & NO_TOP == NO_TOP {
                 return self.grow();
             }
+            // The count above stays.
+            let freed = self.shard.freed.fetch_or(NO_TOP, Acquire);
+            self.free.set((freed & NO_TOP) as u32);
         }
         let index = self.free.get();
         let word = self.shard.slot(index).word.load(Relaxed);
