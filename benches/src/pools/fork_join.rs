@@ -33,9 +33,9 @@ pub(super) enum Program<'a> {
 
 /// A node of a binary tree, each in its own allocation.
 pub(super) struct Node {
-    value: u64,
-    left: Option<Box<Node>>,
-    right: Option<Box<Node>>,
+    pub(super) value: u64,
+    pub(super) left: Option<Box<Node>>,
+    pub(super) right: Option<Box<Node>>,
 }
 
 impl Node {
