@@ -6,7 +6,9 @@
 //! without the feature `std` the crate is `no_std` with `alloc`.
 //!
 //! Reading order: [`worker`](self) (`worker.rs`: what one worker does), `idle.rs` (how it goes to
-//! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends).
+//! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends), `home.rs` (what
+//! keeps the memory); then `poll.rs`, `watch.rs`, `caller.rs` (latency), `driver.rs` and `io/`
+//! (sockets), `time/`, `blocking/`.
 //!
 //! # Examples
 //! ```

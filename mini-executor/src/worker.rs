@@ -4,8 +4,9 @@
 //! A turn is one job: the next slot, at most [`STREAK`] times in a row; else the ring; else a
 //! share of the injector; else half of another worker's ring. Every [`LOOK`] turns it looks
 //! around first: timers that are due, and one job of the injector, so that a worker which is
-//! never out of work does not starve what comes from outside. When there is nothing it sleeps,
-//! as told in `idle.rs`, until its next timer.
+//! never out of work does not starve what comes from outside. When there is nothing it looks out
+//! for a moment (`poll.rs`), then sleeps as told in `idle.rs`, in the reactor if nobody is there
+//! (`driver.rs`), until its next timer; one sleeper watches those that are awake (`watch.rs`).
 //!
 //! # Waiting inside a task
 //! A job that blocks in `JoinHandle::join` or in a scope runs turns of this loop until what it
