@@ -18,7 +18,7 @@ use crate::{
 
 /// An M:N executor: many tasks on few workers.
 ///
-/// It is an [`Executor`], so a [`Handle`] of it runs closures, scopes and fork-join as well
+/// It is an [`Executor`](exec_core::Executor), so a [`Handle`] of it runs closures, scopes and fork-join as well
 /// ([`into_handle`](Self::into_handle)); the methods here are its own.
 ///
 /// Dropping it ends it: every task that can go on by itself runs to its end first, and every task

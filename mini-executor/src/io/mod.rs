@@ -1,7 +1,8 @@
 //! Sockets, whose readiness a reactor watches.
 //!
-//! [`reactor`] asks the system for events, [`source`] is one socket in it, the other modules are
-//! the kinds of socket.
+//! `reactor.rs` asks the system for events, `source.rs` is one socket in it, the other modules are
+//! the kinds of socket. Sockets are used through shared references, by the methods of [`Stream`],
+//! or by the traits of `futures-io`.
 
 pub(crate) mod reactor;
 pub(crate) mod source;
