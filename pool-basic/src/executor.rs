@@ -1,11 +1,13 @@
 //! The pool behind the trait.
 
+use core::{future::Future, pin::Pin};
+
 use exec_core::{
     Caps, Executor, Ground, Job, Meta, Nested, Rejected, Shutdown, ShutdownReport, Stats,
     StdGround, Ticket, Wake, fork_join, wait::Waiter,
 };
 
-use crate::{pool::ThreadPool, shared::WhenFull, shutdown};
+use crate::{block_on, pool::ThreadPool, shared::WhenFull, shutdown, worker};
 
 impl Executor for ThreadPool {
     #[inline]
@@ -41,6 +43,14 @@ impl Executor for ThreadPool {
     /// `b` is queued, and runs here after `a` when no worker has taken it.
     fn join_dyn(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
         fork_join(self, a, b);
+    }
+
+    /// Parks between polls; on a worker of the pool, runs queued jobs meanwhile.
+    fn block_on_dyn(&self, future: Pin<&mut dyn Future<Output = ()>>) {
+        match worker::current() {
+            Some(worker) if worker.is_of(&self.shared) => block_on::help(&worker, future),
+            _ => exec_core::block_on::park(&StdGround, future),
+        }
     }
 
     fn shutdown(&self, how: Shutdown) -> ShutdownReport {

@@ -20,7 +20,8 @@
 //! the last one, the wait could never end, and it is refused with
 //! [`JoinError::WouldDeadlock`](exec_core::JoinError::WouldDeadlock); a pool of one thread
 //! refuses each. Scopes and fork-join must come to an end, so the last worker runs queued jobs
-//! itself while it waits for them. Waiting by other means (a channel, a lock) is not seen.
+//! itself while it waits for them; so does `block_on` on a worker. Waiting by other means (a
+//! channel, a lock) is not seen.
 //!
 //! # Signals and forks
 //! The pool installs no signal handler; one that runs on a worker must not call the pool, whose
@@ -41,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod block_on;
 mod bound;
 mod builder;
 mod counters;

@@ -34,6 +34,17 @@ use crate::{
 /// assert_eq!(sum, 140);
 /// # Ok::<(), pool_basic::BuildError>(())
 /// ```
+///
+/// What is not `Send` does not reach another thread, neither in a job nor as its result:
+/// ```compile_fail,E0277
+/// # let pool = pool_basic::ThreadPool::new(1).unwrap();
+/// let here = std::rc::Rc::new(5);
+/// pool.execute(move || drop(here));
+/// ```
+/// ```compile_fail,E0277
+/// # let pool = pool_basic::ThreadPool::new(1).unwrap();
+/// pool.spawn(|| std::rc::Rc::new(5));
+/// ```
 #[derive(Debug)]
 pub struct ThreadPool {
     pub(crate) shared: Arc<Shared>,

@@ -91,16 +91,13 @@ pub(crate) fn shutdown(shared: &Arc<Shared>, threads: &Threads, how: Shutdown) -
         return report(0);
     }
     let inside = worker::is_worker_of(shared);
-    let until = match how {
-        Shutdown::Drain => None,
-        Shutdown::Deadline(left) => Some(StdGround.now().saturating_add(left)),
-        Shutdown::Now => Some(Nanos(0)),
-    };
+    let now = StdGround.now();
     shared.close();
     let ended = match how {
         Shutdown::Now => false,
         _ if inside => return report(shared.totals.running()),
-        _ => shared.sleep.wait_ended(until),
+        Shutdown::Drain => shared.sleep.wait_ended(None),
+        Shutdown::Deadline(left) => shared.sleep.wait_ended(Some(now.saturating_add(left))),
     };
     if !ended {
         shared.cancel();

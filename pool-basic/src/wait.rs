@@ -144,7 +144,7 @@ impl Worker {
     }
 
     /// Runs queued jobs until `done`.
-    fn help(&self, done: &dyn Completion) {
+    pub(crate) fn help(&self, done: &dyn Completion) {
         let waker = Waker::from(Arc::new(Nudge {
             shared: self.shared.clone(),
             worker: self.index,

@@ -54,7 +54,7 @@ pub(crate) fn current() -> Option<Rc<Worker>> {
 
 /// Whether this thread is a worker of that pool.
 pub(crate) fn is_worker_of(shared: &Shared) -> bool {
-    current().is_some_and(|worker| core::ptr::eq(&*worker.shared, shared))
+    current().is_some_and(|worker| worker.is_of(shared))
 }
 
 /// What the thread of a worker does.
@@ -79,6 +79,11 @@ pub(crate) fn main(shared: Arc<Shared>, index: usize) {
 }
 
 impl Worker {
+    /// Whether it is a worker of that pool.
+    pub(crate) fn is_of(&self, shared: &Shared) -> bool {
+        core::ptr::eq(&*self.shared, shared)
+    }
+
     /// Whether that job is on this thread's stack.
     pub(crate) fn is_running(&self, job: JobId) -> bool {
         self.running.borrow().contains(&job)
