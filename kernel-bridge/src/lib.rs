@@ -17,3 +17,8 @@ mod waiters;
 #[cfg(all(feature = "std", not(loom)))]
 pub use host::{Host, HostThread, MAX_STACK, MIN_STACK};
 pub use one_to_one::{Builder, OneToOne};
+
+/// The examples of the README are compiled and run.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -59,3 +59,8 @@ pub use builder::{BuildError, Builder, MAX_STACK, MAX_THREADS, MIN_STACK};
 pub use pool::ThreadPool;
 pub use queue::Queue;
 pub use shutdown::StillRunning;
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

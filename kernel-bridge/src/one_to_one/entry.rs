@@ -2,7 +2,7 @@
 //!
 //! # Why nothing is lost
 //! The entry travels to the new thread as a [`Job`] of its own. When the ground cannot make the
-//! thread it hands that job back, and [`recover`] takes the user's job out of it again. An entry
+//! thread it hands that job back, and [`recover`](Entry::recover) takes the user's job out of it again. An entry
 //! that a ground drops unrun cancels its job and still leaves the executor's count.
 
 use alloc::boxed::Box;
