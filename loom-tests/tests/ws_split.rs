@@ -83,6 +83,39 @@ fn a_reused_index_breaks() {
     });
 }
 
+/// A thief that takes what it has seen before, if nothing has changed since.
+fn forks_meet_a_patient_thief() {
+    let (split, jobs) = (Arc::new(Split::new(2)), Jobs::new());
+    let thief = {
+        let (split, jobs) = (split.clone(), jobs.clone());
+        thread::spawn(move || {
+            for _ in 0..2 {
+                if let Some(job) = split.peek().and_then(|offer| split.steal_if(offer)) {
+                    jobs.took(job);
+                }
+            }
+        })
+    };
+    fork(&split, &jobs, 0, || {});
+    fork(&split, &jobs, 1, || fork(&split, &jobs, 2, || {}));
+    thief.join().unwrap();
+    for count in &jobs.0 {
+        assert_eq!(count.load(Relaxed), 1, "a job was lost or taken twice");
+    }
+}
+
+#[test]
+fn each_job_is_taken_once_by_a_patient_thief() {
+    holds(100, forks_meet_a_patient_thief);
+}
+
+#[test]
+fn a_reused_index_breaks_with_a_patient_thief() {
+    with_seed("split: the last job is taken without moving top", || {
+        breaks(forks_meet_a_patient_thief);
+    });
+}
+
 /// Two thieves at once.
 fn a_fork_meets_two_thieves() {
     let (split, jobs) = (Arc::new(Split::new(2)), Jobs::new());

@@ -125,11 +125,9 @@ impl Worker {
         RB: Send,
     {
         if self.seat().split.is_sated() {
-            let rb = b(self);
-            return (a(self), rb);
+            return (a(self), b(self));
         }
-        let (rb, ra) = self.fork(b, |worker, _| a(worker));
-        (ra, rb)
+        self.fork(a, |worker, _| b(worker))
     }
 
     /// As [`join`](Self::join), and each closure is told whether it migrated.

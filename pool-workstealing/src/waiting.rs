@@ -34,10 +34,13 @@ use crate::{
     fork::{Fork, Outcome},
     job::QueuedJob,
     policy::WaitPolicy,
+    queue::split::Offer,
     threads::cpus,
     worker::Worker,
 };
 
+/// Rounds of spinning between two looks at what the thief has exposed: about a microsecond.
+const LOOK_EVERY: u32 = 8;
 /// How long a worker spins before it parks.
 const SPIN: Duration = Duration::from_micros(50);
 
@@ -46,13 +49,16 @@ impl Worker {
     #[cold]
     pub(crate) fn wait_fork(&self, fork: &Fork) -> Outcome {
         let mut spin = Spin::default();
+        let mut eyed = None;
         loop {
             if let Some(outcome) = fork.outcome() {
                 return outcome;
             }
             let helped = self.run_next(self.seat().take_mail())
                 || match self.policy() {
-                    WaitPolicy::OwnSubtree => self.steal_back(fork),
+                    WaitPolicy::OwnSubtree => {
+                        spin.rounds.is_multiple_of(LOOK_EVERY) && self.steal_back(fork, &mut eyed)
+                    }
                     WaitPolicy::Any => self.run_any(),
                     WaitPolicy::Park => false,
                 };
@@ -65,12 +71,15 @@ impl Worker {
         }
     }
 
-    /// Runs one job that the thief of `fork` has exposed; `false` when there was none.
-    fn steal_back(&self, fork: &Fork) -> bool {
+    /// Runs one job that the thief of `fork` has had exposed since the last look; `false` when
+    /// there was none.
+    fn steal_back(&self, fork: &Fork, eyed: &mut Option<Offer>) -> bool {
         let Some(thief) = fork.thief() else {
             return false;
         };
-        let Some(stolen) = self.registry().seats()[thief].split.steal() else {
+        let split = &self.registry().seats()[thief].split;
+        let Some(stolen) = eyed.take().and_then(|offer| split.steal_if(offer)) else {
+            *eyed = split.peek();
             return false;
         };
         if fork.outcome().is_some() {

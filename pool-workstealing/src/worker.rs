@@ -31,7 +31,7 @@ use crate::{
     fork::Fork,
     job::QueuedJob,
     policy::WaitPolicy,
-    queue::deque,
+    queue::{deque, split::Offer},
     recorder::Event,
     registry::{Registry, Seat},
     sleep::Sleep,
@@ -43,6 +43,11 @@ const FAIR_EVERY: u32 = 61;
 const DEQUE_MAX: usize = 256;
 /// Rounds of polling between two requests to the others to expose jobs.
 const ASK_EVERY: u64 = 64;
+/// Rounds of polling between two looks at what others have exposed: about a microsecond. Each
+/// look takes the owner's cache line away from it.
+const FORKED_EVERY: u32 = 4;
+/// As above, when what was exposed was taken back between the looks.
+const FORKED_EVERY_MAX: u32 = 16;
 /// Rounds of polling between two yields: a worker that was woken on the CPU of the one that
 /// woke it must not keep it from the work that it is waiting for.
 const YIELD_EVERY: u64 = 8;
@@ -100,6 +105,12 @@ struct Inside {
     /// Where its own jobs begin in the deque.
     base: usize,
     outer: *const Inside,
+}
+
+/// What a searching worker saw exposed at its last look.
+enum Eyed<'a> {
+    Nothing,
+    Offered(&'a Seat, Offer),
 }
 
 /// Something to run.
@@ -235,9 +246,9 @@ impl Worker {
             self.seat().counters.wakes.add();
             self.run_work(work);
             while !self.registry().must_leave(self.own().index)
-                && let Some(work) = self.find_work()
+                && let Some(job) = self.find_queued()
             {
-                self.run_work(work);
+                self.run_queued(job);
             }
             self.sleep().start_search();
         }
@@ -266,46 +277,93 @@ impl Worker {
     }
 
     /// Work from wherever there is some, its own deque first.
-    #[inline]
     pub(crate) fn find_work(&self) -> Option<Work> {
+        match self.find_own() {
+            Some(job) => Some(Work::Queued(job)),
+            None => self.look_around(),
+        }
+    }
+
+    /// A queued job from wherever there is one, its own deque first.
+    fn find_queued(&self) -> Option<QueuedJob> {
+        self.find_own().or_else(|| self.look_for_queued())
+    }
+
+    /// The newest job of its own deque; now and then the oldest of the injector.
+    #[inline]
+    fn find_own(&self) -> Option<QueuedJob> {
         let tick = self.own().tick.get().wrapping_add(1);
         self.own().tick.set(tick);
         if tick.is_multiple_of(FAIR_EVERY)
             && let Some(job) = self.registry().take_injected()
         {
-            return Some(Work::Queued(job));
+            return Some(job);
         }
-        if let Some(job) = self.pop() {
-            return Some(Work::Queued(job));
-        }
-        self.look_around()
+        self.pop()
     }
 
-    /// Work from elsewhere: mail, the injector, other workers.
+    /// Any work from elsewhere.
     fn look_around(&self) -> Option<Work> {
-        if let Some(job) = self.seat().take_mail() {
+        if let Some(job) = self.look_for_queued() {
             return Some(Work::Queued(job));
         }
-        if let Some(job) = self.registry().take_injected() {
-            return Some(Work::Queued(job));
+        let stolen = self.others().find_map(|seat| {
+            let fork = seat.split.steal()?;
+            self.stole_from(seat);
+            Some(Work::Forked(fork))
+        });
+        if stolen.is_none() {
+            self.seat().counters.failed_steals.add();
         }
-        let seats = self.registry().seats();
-        let start = self.next_random() as usize % seats.len();
-        let (before, from) = seats.split_at(start);
-        for seat in from.iter().chain(before) {
-            if ptr::eq(seat, &self.seat) {
-                continue;
-            }
-            if let Some(fork) = seat.split.steal() {
+        stolen
+    }
+
+    /// A queued job from elsewhere: mail, the injector, the deques of other workers.
+    fn look_for_queued(&self) -> Option<QueuedJob> {
+        self.seat()
+            .take_mail()
+            .or_else(|| self.registry().take_injected())
+            .or_else(|| {
+                self.others().find_map(|seat| {
+                    if seat.stealer.is_empty() {
+                        return None;
+                    }
+                    let job = seat.steal_spawned()?;
+                    self.stole_from(seat);
+                    Some(job)
+                })
+            })
+    }
+
+    /// The other seats that are taken, from a random one on.
+    fn others(&self) -> impl Iterator<Item = &Seat> {
+        let registry = self.registry();
+        let seats = &registry.seats()[..registry.threads().max(self.index() + 1)];
+        let (before, from) = seats.split_at(self.next_random() as usize % seats.len());
+        let others = from.iter().chain(before);
+        others.filter(|seat| !ptr::eq(*seat, &raw const self.seat))
+    }
+
+    /// A forked half that has been exposed for a while: takes what was there at the last look,
+    /// or remembers what is there now.
+    fn look_for_forked<'a>(&'a self, eyed: &mut Eyed<'a>, every: &mut u32) -> Option<Work> {
+        if let Eyed::Offered(seat, offer) = *eyed {
+            if let Some(fork) = seat.split.steal_if(offer) {
                 self.stole_from(seat);
                 return Some(Work::Forked(fork));
             }
-            if let Some(job) = self.steal_spawned(seat) {
-                self.stole_from(seat);
-                return Some(Work::Queued(job));
+            // Its owner was faster: such small work is left in peace, more and more.
+            *every = (*every * 2).min(FORKED_EVERY_MAX);
+        }
+        *eyed = Eyed::Nothing;
+        for seat in self.registry().seats() {
+            if !ptr::eq(seat, &self.seat)
+                && let Some(offer) = seat.split.peek()
+            {
+                *eyed = Eyed::Offered(seat, offer);
+                break;
             }
         }
-        self.seat().counters.failed_steals.add();
         None
     }
 
@@ -325,13 +383,6 @@ impl Worker {
         }
     }
 
-    fn steal_spawned(&self, seat: &Seat) -> Option<QueuedJob> {
-        if seat.stealer.is_empty() {
-            return None;
-        }
-        seat.steal_spawned()
-    }
-
     /// A number to begin a round at (xorshift64).
     fn next_random(&self) -> u64 {
         let mut x = self.own().random.get();
@@ -345,16 +396,26 @@ impl Worker {
     /// Searches until there is work, polling and sleeping; `None`: it has to leave.
     fn search(&self) -> Option<Work> {
         let mut since: Option<Instant> = None;
-        loop {
-            if self.registry().must_leave(self.own().index) {
+        let mut eyed = Eyed::Nothing;
+        let mut every = FORKED_EVERY;
+        for round in 0_u32.. {
+            if self.registry().must_leave(self.index()) {
                 return None;
             }
-            if let Some(work) = self.look_around() {
-                return Some(work);
+            if let Some(job) = self.look_for_queued() {
+                return Some(Work::Queued(job));
+            }
+            if round.is_multiple_of(every) {
+                if let Some(work) = self.look_for_forked(&mut eyed, &mut every) {
+                    return Some(work);
+                }
+                self.seat().counters.failed_steals.add();
             }
             self.registry().end_if_drained();
             let start = *since.get_or_insert_with(Instant::now);
-            if self.sleep().idle().searching() <= 1 && start.elapsed() < self.own().poll.get() {
+            let polls =
+                self.sleep().idle().searching() <= 1 && start.elapsed() < self.own().poll.get();
+            if polls || matches!(eyed, Eyed::Offered(..)) {
                 self.poll();
                 continue;
             }
@@ -371,6 +432,7 @@ impl Worker {
             }
             since = None;
         }
+        None
     }
 
     /// One round of waiting awake.

@@ -29,6 +29,9 @@
 //! just before the steal. It is a hint, and it is repeated: a hungry worker clears the flag of
 //! each worker without exposed jobs now and then while it polls, and always before it sleeps.
 //!
+//! A thief that polls takes a job only when it has seen the same offer twice, about a
+//! microsecond apart: what its owner takes back sooner is not worth the cache lines.
+//!
 //! # What can be stuck
 //! At worst [`PRIVATE_MAX`] jobs of a worker, and the second halves of joins that ran in line
 //! beneath them, cannot be stolen; and only from the moment that its last exposed job is taken
@@ -64,12 +67,12 @@ const LEN: u64 = 0xffff;
 const TOP_ONE: u64 = 1 << 16;
 
 /// Private jobs that keep this many workers supplied: each steal halves what is left, so as
-/// many as there are halvings until everybody has a share.
+/// many as there are halvings until everybody has a share, less the one that lies exposed.
 pub const fn private_for(workers: usize) -> usize {
     let halvings = workers.saturating_sub(1).checked_ilog2();
     let wanted = match halvings {
-        Some(log) => log as usize + 1,
-        None => 1,
+        Some(log) => log as usize,
+        None => 0,
     };
     if wanted < PRIVATE_MAX {
         wanted
@@ -81,6 +84,10 @@ pub const fn private_for(workers: usize) -> usize {
 const fn exposed_in(word: u64) -> usize {
     (word & LEN) as usize
 }
+
+/// What a thief saw exposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer(u64);
 
 /// One worker's deque of forked jobs.
 #[derive(Debug)]
@@ -224,6 +231,34 @@ impl<T> Split<T> {
                 Err(now) => word = now,
             }
         }
+    }
+
+    /// Thief: what is exposed now, if anything; to be given to [`steal_if`](Self::steal_if) later.
+    #[inline]
+    pub fn peek(&self) -> Option<Offer> {
+        // ORDERING: as `steal`, which a later `steal_if` may stand for.
+        let word = self.word.load(Acquire);
+        (exposed_in(word) != 0).then_some(Offer(word))
+    }
+
+    /// Thief: takes the oldest exposed job, if nothing has changed since `offer`.
+    #[inline]
+    pub fn steal_if(&self, offer: Offer) -> Option<*mut T> {
+        let Offer(word) = offer;
+        // ORDERING: as `steal`.
+        if self.word.load(Acquire) != word {
+            return None;
+        }
+        let top = (word / TOP_ONE) as usize;
+        let job = self.ring[top % RING].load(Relaxed);
+        // ORDERING: as `steal`.
+        self.word
+            .compare_exchange(word, word + TOP_ONE - 1, Acquire, Relaxed)
+            .ok()?;
+        if exposed_in(word) == 1 {
+            self.own.sated.store(false, Relaxed);
+        }
+        Some(job)
     }
 
     /// Thief: takes the oldest exposed job.
