@@ -322,6 +322,7 @@ pub(super) const TREE1023_OUTSIDE: Bench = Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pools::watchdog;
 
     fn check<P: ForkJoin>() {
         let tree = Node::tree(7);
@@ -333,13 +334,15 @@ mod tests {
 
     #[test]
     fn every_subject_answers_right() {
-        check::<Workstealing>();
-        check::<WorkstealingAny>();
-        check::<Rayon>();
-        #[cfg(feature = "peers")]
-        check::<Chili>();
-        #[cfg(forte)]
-        check::<super::super::forte::ForteAndCaller>();
+        watchdog::run(|| {
+            check::<Workstealing>();
+            check::<WorkstealingAny>();
+            check::<Rayon>();
+            #[cfg(feature = "peers")]
+            check::<Chili>();
+            #[cfg(forte)]
+            check::<super::super::forte::ForteAndCaller>();
+        });
     }
 
     #[test]

@@ -20,6 +20,10 @@ mod spawn;
 mod subjects;
 mod wake;
 
+#[cfg(test)]
+#[path = "../../tests/watchdog/mod.rs"]
+mod watchdog;
+
 use crate::bars::Suite;
 
 /// The pool that all this is about.
