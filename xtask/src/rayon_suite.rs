@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::bail;
+
+use self::verdicts::Verdicts;
 use crate::workspace;
 
 /// What the suite takes.
@@ -77,23 +80,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         threads: args.threads,
     };
     let mut left_out = Vec::new();
-    let mut side = |side: Side| -> anyhow::Result<verdicts::Verdicts> {
+    let mut run_on = |side: Side| -> anyhow::Result<Verdicts> {
         let dir = folder.join(side.name());
         let patch = (side == Side::Ours).then_some(core.as_path());
         left_out = sources::unpack(&dir, &packages, patch)?;
         let verdicts = programs::run(side, &dir, &folder, &options)?;
+        // A filtered run must not take the place of the whole record.
         if args.only.is_none() {
-            verdicts.write(&dir.join("verdicts.tsv"))?;
+            verdicts.write(&record(&folder, side))?;
         }
         Ok(verdicts)
     };
     let original = if args.ours {
-        verdicts::Verdicts::read(&folder.join(Side::Original.name()).join("verdicts.tsv"))?
-            .filter(args.only.as_deref())
+        Verdicts::read(&record(&folder, Side::Original))?.filter(args.only.as_deref())
     } else {
-        side(Side::Original)?
+        run_on(Side::Original)?
     };
-    let ours = side(Side::Ours)?;
+    let ours = run_on(Side::Ours)?;
+    if original.passed() == 0 {
+        bail!("no test has passed on the original: is --only the name of a line in the table?");
+    }
     println!("{}", table::table(&original, &ours));
     for test in &left_out {
         println!(
@@ -119,8 +125,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The file that keeps a side's last whole run.
+fn record(folder: &Path, side: Side) -> PathBuf {
+    folder.join(side.name()).join("verdicts.tsv")
+}
+
 /// The crate that users patch in.
 fn default_core() -> PathBuf {
-    let root: &Path = workspace::root();
-    root.join("compat").join("rayon-core")
+    workspace::root().join("compat").join("rayon-core")
 }
