@@ -11,7 +11,7 @@ use exec_core::{
     wait::{Completion, WaitMode, Waited, Waiter, park_until},
 };
 
-use crate::{policy::WaitPolicy, pool::ThreadPool, spawn, worker::Worker};
+use crate::{install::install, policy::WaitPolicy, pool::ThreadPool, spawn, worker::Worker};
 
 /// How threads wait for jobs of any pool of this crate.
 #[derive(Debug)]
@@ -86,7 +86,16 @@ impl Executor for ThreadPool {
     }
 
     fn join_dyn(&self, a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
-        self.join(a, b);
+        // The trait begins with `a`.
+        install(self.registry(), |worker| match worker {
+            Some(worker) => {
+                worker.join_context(|_, _| a(), |_, _| b());
+            }
+            None => {
+                a();
+                b();
+            }
+        });
     }
 
     fn shutdown(&self, how: Shutdown) -> ShutdownReport {

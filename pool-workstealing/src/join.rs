@@ -2,8 +2,13 @@
 //!
 //! # Protocol
 //! While the worker's deque is sated (see [`split`](crate::queue::split)) both halves are plain
-//! calls. Otherwise the second half becomes a frame on this stack, a pointer to it goes into the
-//! deque, the first half runs, and the pop tells whether the second half is still here.
+//! calls. Otherwise one half becomes a frame on this stack, a pointer to it goes into the deque,
+//! the other half runs, and the pop tells whether the first one is still here.
+//!
+//! `join` runs `b` here and offers `a`; `join_context` runs `a` here and offers `b`, as rayon's
+//! does. A structure that was built depth first lies in memory so that what was built last is
+//! next to its parent: a walk that begins with `b` goes through memory in one direction, and on
+//! trees that do not fit into the cache it takes less than half of the time.
 //!
 //! # Why nothing is lost
 //! The frame is left only when its job was taken back or has ended. When the first half panics,
@@ -33,10 +38,13 @@ impl FnContext {
 
 /// Runs `a` and `b`, perhaps at the same time, and returns both results.
 ///
-/// On a worker of a pool the other workers may take `b`; elsewhere both run in the global pool.
+/// On a worker of a pool the other workers may take one of them; elsewhere both run in the global
+/// pool. A single worker begins with `b`; where the order matters use [`join_context`], which
+/// begins with `a`.
 ///
 /// # Panics
-/// With the panic of `a`, or else of `b`; the other one has ended by then, or was never begun.
+/// With the panic of the half that this worker runs, or else of the other; that one has ended by
+/// then, or was never begun.
 ///
 /// # Blocking
 /// Until both are done. What the worker runs meanwhile is the pool's
@@ -68,10 +76,10 @@ where
     }
 }
 
-/// As [`join`], and each closure is told whether it migrated to another thread.
+/// As [`join`], beginning with `a`, and each closure is told whether it migrated to another thread.
 ///
 /// # Panics
-/// As [`join`].
+/// With the panic of `a`, or else of `b`; the other one has ended by then, or was never begun.
 ///
 /// # Blocking
 /// As [`join`].
@@ -125,15 +133,17 @@ impl Worker {
         RB: Send,
     {
         if self.seat().split.is_sated() {
-            return (a(self), b(self));
+            let rb = b(self);
+            return (a(self), rb);
         }
-        self.fork(a, |worker, _| b(worker))
+        let (rb, ra) = self.fork(b, |worker, _| a(worker));
+        (ra, rb)
     }
 
-    /// As [`join`](Self::join), and each closure is told whether it migrated.
+    /// As [`join`](Self::join), beginning with `a`, and each closure is told whether it migrated.
     ///
     /// # Panics
-    /// As [`join`].
+    /// As [`join_context`].
     ///
     /// # Blocking
     /// As [`join`].

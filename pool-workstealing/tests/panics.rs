@@ -18,6 +18,15 @@ fn payload_of<R>(f: impl FnOnce() -> R) -> &'static str {
     payload.downcast_ref::<&'static str>().expect("a text")
 }
 
+/// A join that begins with its first half.
+fn join_in_order<A: Send, B: Send>(
+    pool: &ThreadPool,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    pool.install(|| pool_workstealing::join_context(|_| a(), |_| b()))
+}
+
 /// The stolen half still uses the frame when the first half panics: the join waits for it.
 #[test]
 fn a_panic_in_the_first_half_waits_for_the_stolen_one() {
@@ -26,7 +35,8 @@ fn a_panic_in_the_first_half_waits_for_the_stolen_one() {
         for _ in 0..200 {
             let (started, ended) = (AtomicBool::new(false), AtomicBool::new(false));
             let text = payload_of(|| {
-                pool.join(
+                join_in_order(
+                    &pool,
                     || {
                         while !started.load(SeqCst) {
                             std::thread::yield_now();
@@ -55,7 +65,7 @@ fn a_panic_in_the_second_half_comes_after_the_first_has_ended() {
             let pool = ThreadPool::new(threads).expect("a pool");
             let ended = AtomicBool::new(false);
             let text = payload_of(|| {
-                pool.join(|| ended.store(true, SeqCst), || panic_any("second"));
+                join_in_order(&pool, || ended.store(true, SeqCst), || panic_any("second"));
             });
             assert_eq!(text, "second");
             assert!(ended.load(SeqCst));
