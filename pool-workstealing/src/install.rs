@@ -79,13 +79,14 @@ where
     let abort = AbortOnDrop("waiting for a closure that borrows from this stack failed");
     // SAFETY: the call lives until the latch is set, which running or dropping the job does.
     let job = unsafe { QueuedJob::new_borrowed(move || sent.run()) };
+    let soon = registry.sleep.idle().searching() != 0;
     if let Err((job, _)) = registry.inject(job) {
         drop(job);
     }
     match Worker::current() {
         // A worker of another pool goes on with its own pool's work.
         Some(worker) => worker.wait_elsewhere(|| call.latch.is_set(), || call.latch.park()),
-        None => call.latch.wait(),
+        None => call.latch.wait(soon),
     }
     std::mem::forget(abort);
     match call.result.into_inner() {

@@ -61,13 +61,16 @@ impl Latch {
         }
     }
 
-    /// Waits until it is set.
+    /// Waits until it is set; `soon` says that a worker was awake to see to it.
+    ///
+    /// A worker that had to be woken is not there for a while, and it comes sooner when this
+    /// thread leaves its CPU to it.
     ///
     /// # Blocking
     /// Until then.
-    pub(crate) fn wait(&self) {
+    pub(crate) fn wait(&self, soon: bool) {
         let since = Instant::now();
-        while since.elapsed() < SPIN {
+        while soon && since.elapsed() < SPIN {
             for _ in 0..16 {
                 if self.is_set() {
                     return;
