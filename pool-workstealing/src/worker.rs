@@ -42,15 +42,12 @@ const FAIR_EVERY: u32 = 61;
 /// Jobs a deque holds before further ones go to the injector, whose blocks do not have to grow.
 const DEQUE_MAX: usize = 256;
 /// Rounds of polling between two requests to the others to expose jobs.
-const ASK_EVERY: u64 = 64;
+const ASK_EVERY: u64 = 256;
 /// Rounds of polling between two looks at what others have exposed: about a microsecond. Each
 /// look takes the owner's cache line away from it.
-const FORKED_EVERY: u32 = 4;
+const FORKED_EVERY: u32 = 12;
 /// As above, when what was exposed was taken back between the looks.
-const FORKED_EVERY_MAX: u32 = 16;
-/// Rounds of polling between two yields: a worker that was woken on the CPU of the one that
-/// woke it must not keep it from the work that it is waiting for.
-const YIELD_EVERY: u64 = 8;
+const FORKED_EVERY_MAX: u32 = 48;
 /// How long the one polling worker polls at most, and at least.
 const POLL_MAX: Duration = Duration::from_micros(50);
 const POLL_MIN: Duration = Duration::from_micros(2);
@@ -398,6 +395,7 @@ impl Worker {
         let mut since: Option<Instant> = None;
         let mut eyed = Eyed::Nothing;
         let mut every = FORKED_EVERY;
+        let mut woken = false;
         for round in 0_u32.. {
             if self.registry().must_leave(self.index()) {
                 return None;
@@ -416,6 +414,11 @@ impl Worker {
             let polls =
                 self.sleep().idle().searching() <= 1 && start.elapsed() < self.own().poll.get();
             if polls || matches!(eyed, Eyed::Offered(..)) {
+                if std::mem::take(&mut woken) {
+                    // It may have been woken on the CPU of the one that woke it, and must not
+                    // keep that one from the work it is waiting for.
+                    thread::yield_now();
+                }
                 self.poll();
                 continue;
             }
@@ -426,6 +429,7 @@ impl Worker {
                 .sleep()
                 .sleep(index, || self.registry().has_work(index));
             self.note(Event::ParkEnd, 0);
+            woken = slept;
             if slept {
                 self.seat().counters.parks.add();
                 self.learn(start.elapsed());
@@ -442,10 +446,7 @@ impl Worker {
         if polls.get().is_multiple_of(ASK_EVERY) {
             self.ask_around();
         }
-        if polls.get().is_multiple_of(YIELD_EVERY) {
-            thread::yield_now();
-        }
-        for _ in 0..8 {
+        for _ in 0..2 {
             spin_loop();
         }
     }
