@@ -104,6 +104,8 @@ mod registry;
 #[cfg(not(loom))]
 mod scope;
 #[cfg(not(loom))]
+mod search;
+#[cfg(not(loom))]
 mod spawn;
 #[cfg(not(loom))]
 mod stats;

@@ -1,13 +1,5 @@
-//! A worker: where it looks for work, and how it runs it; [`waiting`](crate::waiting) says what it
-//! does while it waits.
-//!
-//! # Protocol
-//! A worker runs, in this order: jobs of its own deque, newest first; jobs of the injector;
-//! forked halves and spawned jobs of other workers, oldest first. Each 61st job it looks into the
-//! injector first, so that a worker that feeds itself does not starve the outside.
-//!
-//! Without work it counts itself as searching. The only searcher polls for a while before it
-//! sleeps, as long as polling has paid off lately; all others go to sleep after one round.
+//! A worker: its seat, its life, and how it runs jobs. [`search`](crate::search) says where it
+//! looks for them, [`waiting`](crate::waiting) what it does while it waits inside one.
 //!
 //! # Shutdown
 //! A worker leaves when the pool has stopped or has shrunk below its seat. What its deque still
@@ -22,7 +14,7 @@ use std::{
 
 use exec_core::{
     JobId, Reason,
-    sync::{Arc, UnsafeCell, atomic::Ordering::Release, spin_loop, thread},
+    sync::{Arc, UnsafeCell, atomic::Ordering::Release},
     unwind,
 };
 
@@ -31,26 +23,15 @@ use crate::{
     fork::Fork,
     job::QueuedJob,
     policy::WaitPolicy,
-    queue::{deque, split::Offer},
+    queue::deque,
     recorder::Event,
     registry::{Registry, Seat},
+    search::POLL_MAX,
     sleep::Sleep,
 };
 
-/// Jobs of its own deque that a worker runs before it looks into the injector.
-const FAIR_EVERY: u32 = 61;
 /// Jobs a deque holds before further ones go to the injector, whose blocks do not have to grow.
 const DEQUE_MAX: usize = 256;
-/// Rounds of polling between two requests to the others to expose jobs.
-const ASK_EVERY: u64 = 256;
-/// Rounds of polling between two looks at what others have exposed: about a microsecond. Each
-/// look takes the owner's cache line away from it.
-const FORKED_EVERY: u32 = 12;
-/// As above, when what was exposed was taken back between the looks.
-const FORKED_EVERY_MAX: u32 = 48;
-/// How long the one polling worker polls at most, and at least.
-const POLL_MAX: Duration = Duration::from_micros(50);
-const POLL_MIN: Duration = Duration::from_micros(2);
 
 /// A thread of a pool, as the code that runs on it sees it.
 ///
@@ -82,7 +63,7 @@ impl Local {
     }
 }
 
-struct Own {
+pub(crate) struct Own {
     index: usize,
     registry: Arc<Registry>,
     deque: deque::Worker<QueuedJob>,
@@ -91,9 +72,9 @@ struct Own {
     bottom: Cell<usize>,
     /// The innermost queued job that is being run.
     inside: Cell<*const Inside>,
-    tick: Cell<u32>,
-    random: Cell<u64>,
-    poll: Cell<Duration>,
+    pub(crate) tick: Cell<u32>,
+    pub(crate) random: Cell<u64>,
+    pub(crate) poll: Cell<Duration>,
 }
 
 /// A queued job that is being run, on the stack of its worker.
@@ -102,12 +83,6 @@ struct Inside {
     /// Where its own jobs begin in the deque.
     base: usize,
     outer: *const Inside,
-}
-
-/// What a searching worker saw exposed at its last look.
-enum Eyed<'a> {
-    Nothing,
-    Offered(&'a Seat, Offer),
 }
 
 /// Something to run.
@@ -143,7 +118,7 @@ impl Worker {
     }
 
     #[inline]
-    fn own(&self) -> &Own {
+    pub(crate) fn own(&self) -> &Own {
         // SAFETY: this thread sits here, so that nobody writes the cell.
         let own = self.seat.local.0.with(|own| unsafe { &*own });
         own.as_ref()
@@ -273,194 +248,6 @@ impl Worker {
         }
     }
 
-    /// Work from wherever there is some, its own deque first.
-    pub(crate) fn find_work(&self) -> Option<Work> {
-        match self.find_own() {
-            Some(job) => Some(Work::Queued(job)),
-            None => self.look_around(),
-        }
-    }
-
-    /// A queued job from wherever there is one, its own deque first.
-    fn find_queued(&self) -> Option<QueuedJob> {
-        self.find_own().or_else(|| self.look_for_queued())
-    }
-
-    /// The newest job of its own deque; now and then the oldest of the injector.
-    #[inline]
-    fn find_own(&self) -> Option<QueuedJob> {
-        let tick = self.own().tick.get().wrapping_add(1);
-        self.own().tick.set(tick);
-        if tick.is_multiple_of(FAIR_EVERY)
-            && let Some(job) = self.registry().take_injected()
-        {
-            return Some(job);
-        }
-        self.pop()
-    }
-
-    /// Any work from elsewhere.
-    fn look_around(&self) -> Option<Work> {
-        if let Some(job) = self.look_for_queued() {
-            return Some(Work::Queued(job));
-        }
-        let stolen = self.others().find_map(|seat| {
-            let fork = seat.split.steal()?;
-            self.stole_from(seat);
-            Some(Work::Forked(fork))
-        });
-        if stolen.is_none() {
-            self.seat().counters.failed_steals.add();
-        }
-        stolen
-    }
-
-    /// A queued job from elsewhere: mail, the injector, the deques of other workers.
-    fn look_for_queued(&self) -> Option<QueuedJob> {
-        self.seat()
-            .take_mail()
-            .or_else(|| self.registry().take_injected())
-            .or_else(|| {
-                self.others().find_map(|seat| {
-                    if seat.stealer.is_empty() {
-                        return None;
-                    }
-                    let job = seat.steal_spawned()?;
-                    self.stole_from(seat);
-                    Some(job)
-                })
-            })
-    }
-
-    /// The other seats that are taken, from a random one on.
-    fn others(&self) -> impl Iterator<Item = &Seat> {
-        let registry = self.registry();
-        let seats = &registry.seats()[..registry.threads().max(self.index() + 1)];
-        let (before, from) = seats.split_at(self.next_random() as usize % seats.len());
-        let others = from.iter().chain(before);
-        others.filter(|seat| !ptr::eq(*seat, &raw const self.seat))
-    }
-
-    /// A forked half that has been exposed for a while: takes what was there at the last look,
-    /// or remembers what is there now.
-    fn look_for_forked<'a>(&'a self, eyed: &mut Eyed<'a>, every: &mut u32) -> Option<Work> {
-        if let Eyed::Offered(seat, offer) = *eyed {
-            if let Some(fork) = seat.split.steal_if(offer) {
-                self.stole_from(seat);
-                return Some(Work::Forked(fork));
-            }
-            // Its owner was faster: such small work is left in peace, more and more.
-            *every = (*every * 2).min(FORKED_EVERY_MAX);
-        }
-        *eyed = Eyed::Nothing;
-        for seat in self.registry().seats() {
-            if !ptr::eq(seat, &self.seat)
-                && let Some(offer) = seat.split.peek()
-            {
-                *eyed = Eyed::Offered(seat, offer);
-                break;
-            }
-        }
-        None
-    }
-
-    /// Asks the others to expose jobs, again.
-    fn ask_around(&self) {
-        for seat in self.registry().seats() {
-            seat.split.ask();
-        }
-    }
-
-    fn stole_from(&self, seat: &Seat) {
-        self.seat().counters.steals.add();
-        if self.registry().is_recording() {
-            let victim = self.registry().seats().iter();
-            let victim = victim.take_while(|other| !ptr::eq(*other, seat)).count();
-            self.note(Event::Steal, victim);
-        }
-    }
-
-    /// A number to begin a round at (xorshift64).
-    fn next_random(&self) -> u64 {
-        let mut x = self.own().random.get();
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.own().random.set(x);
-        x
-    }
-
-    /// Searches until there is work, polling and sleeping; `None`: it has to leave.
-    fn search(&self) -> Option<Work> {
-        let mut since: Option<Instant> = None;
-        let mut eyed = Eyed::Nothing;
-        let mut every = FORKED_EVERY;
-        let mut woken = false;
-        for round in 0_u32.. {
-            if self.registry().must_leave(self.index()) {
-                return None;
-            }
-            if let Some(job) = self.look_for_queued() {
-                return Some(Work::Queued(job));
-            }
-            if round.is_multiple_of(every) {
-                if let Some(work) = self.look_for_forked(&mut eyed, &mut every) {
-                    return Some(work);
-                }
-                self.seat().counters.failed_steals.add();
-            }
-            self.registry().end_if_drained();
-            let start = *since.get_or_insert_with(Instant::now);
-            let polls =
-                self.sleep().idle().searching() <= 1 && start.elapsed() < self.own().poll.get();
-            if polls || matches!(eyed, Eyed::Offered(..)) {
-                if std::mem::take(&mut woken) {
-                    // It may have been woken on the CPU of the one that woke it, and must not
-                    // keep that one from the work it is waiting for.
-                    thread::yield_now();
-                }
-                self.poll();
-                continue;
-            }
-            self.ask_around();
-            self.note(Event::ParkStart, 0);
-            let index = self.index();
-            let slept = self
-                .sleep()
-                .sleep(index, || self.registry().has_work(index));
-            self.note(Event::ParkEnd, 0);
-            woken = slept;
-            if slept {
-                self.seat().counters.parks.add();
-                self.learn(start.elapsed());
-            }
-            since = None;
-        }
-        None
-    }
-
-    /// One round of waiting awake.
-    fn poll(&self) {
-        let polls = &self.seat().counters.polls;
-        polls.add();
-        if polls.get().is_multiple_of(ASK_EVERY) {
-            self.ask_around();
-        }
-        for _ in 0..2 {
-            spin_loop();
-        }
-    }
-
-    /// Adapts the polling time: work that came soon after would have been met by polling.
-    fn learn(&self, waited: Duration) {
-        let poll = self.own().poll.get();
-        self.own().poll.set(if waited < 2 * POLL_MAX {
-            (poll * 2).min(POLL_MAX)
-        } else {
-            (poll / 2).max(POLL_MIN)
-        });
-    }
-
     pub(crate) fn run_work(&self, work: Work) {
         match work {
             Work::Queued(job) => self.run_queued(job),
@@ -512,7 +299,7 @@ impl Worker {
 
     /// Notes an event, when the pool records.
     #[inline]
-    fn note(&self, event: Event, argument: usize) {
+    pub(crate) fn note(&self, event: Event, argument: usize) {
         if self.registry().is_recording()
             && let Some(ring) = self.seat().ring.get()
         {
