@@ -66,7 +66,7 @@ impl ThreadPool {
     }
 
     /// Runs a closure that nobody joins. A panic of it goes to the panic handler. A closure that
-    /// captures up to five words is not allocated.
+    /// captures up to three words is not allocated.
     ///
     /// # Errors
     /// The job, not run, when the pool is closed or the process was forked; when a bounded

@@ -21,12 +21,12 @@ use crate::{
 /// before: rarely enough not to stand in the way of who fills it, and in all some 50 µs, about as
 /// long as a wake takes.
 #[cfg(not(loom))]
-const LOOKS: u32 = 7;
+const LOOKS: u32 = 6;
 #[cfg(loom)]
 const LOOKS: u32 = 0;
 
 /// Spins in the first of those pauses.
-const SPINS: u32 = 16;
+const SPINS: u32 = 32;
 
 /// The worker that this thread is.
 pub(crate) struct Worker {

@@ -21,7 +21,7 @@ use exec_core::{SmallJob, sync::Mutex};
 
 type Buffer = CachePadded<Mutex<VecDeque<SmallJob>>>;
 
-/// Jobs whose room is kept when a buffer is empty (768 KiB); what a burst needs beyond that is
+/// Jobs whose room is kept when a buffer is empty (512 KiB); what a burst needs beyond that is
 /// given back.
 const KEPT: usize = 1 << 14;
 
