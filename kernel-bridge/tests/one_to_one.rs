@@ -244,6 +244,11 @@ fn its_own_job_may_shut_it_down_or_drop_it_last() {
             .join()
             .expect("returns");
         assert!(report.leaked >= 1, "the job itself was running: {report}");
+        let inner = handle.clone();
+        let report = self::handle()
+            .spawn(move || inner.shutdown(Shutdown::Now))
+            .join();
+        assert_eq!(report.expect("returns").cancelled, 0);
         assert!(handle.shutdown(Shutdown::Drain).is_clean());
 
         let handle = self::handle();

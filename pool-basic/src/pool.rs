@@ -22,7 +22,8 @@ use crate::{
 /// Dropping the pool drains it: everything that was accepted runs, then the threads are joined.
 /// Dropped by one of its own workers (inside of a job that held the last reference), it cannot
 /// join that worker: the pool is closed, and its threads drain it and end by themselves. After a
-/// [`shutdown_timeout`](Self::shutdown_timeout) that gave up, the drop waits for nothing.
+/// [`shutdown_timeout`](Self::shutdown_timeout) that gave up, the drop waits for nothing. A future
+/// that was spawned through a [`Handle`] and has not ended keeps its pool.
 ///
 /// # Examples
 /// ```

@@ -40,7 +40,8 @@ use self::{
 /// An executor that gives each job a thread of its own.
 ///
 /// Dropping it waits for all of its threads, like a pool of this family; dropped by one of its
-/// own jobs, it leaves them to end by themselves.
+/// own jobs, it leaves them to end by themselves. A future that has not ended keeps its executor,
+/// which is dropped after it then.
 ///
 /// # Examples
 /// ```

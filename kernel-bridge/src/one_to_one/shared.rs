@@ -160,6 +160,11 @@ impl<T: Threads> Shared<T> {
         // is published.
         self.state.fetch_or(CLOSED, AcqRel);
         let leaked = match how {
+            Shutdown::Now => {
+                // Where the ground has that call, it does not return.
+                self.ground.exit_group(0);
+                self.cancel()
+            }
             // A job that waited for all threads would wait for itself.
             _ if self.is_own_thread() => self.running(),
             Shutdown::Drain => {
@@ -173,11 +178,6 @@ impl<T: Threads> Shared<T> {
                 } else {
                     self.cancel()
                 }
-            }
-            Shutdown::Now => {
-                // Where the ground has that call, it does not return.
-                self.ground.exit_group(0);
-                self.cancel()
             }
         };
         ShutdownReport::new(
