@@ -16,8 +16,9 @@ use crate::progress::Progress;
 use crate::workspace;
 
 /// Preemptions a model may make where the caller sets no `LOOM_MAX_PREEMPTIONS`. Nearly
-/// all races need two at most, and each further one multiplies the executions.
-const MAX_PREEMPTIONS: &str = "2";
+/// all races need two at most, and each further one multiplies the executions; three is what
+/// the least numbers of executions are written for.
+const MAX_PREEMPTIONS: &str = "3";
 
 /// How long the build and all models may take together.
 pub(crate) const LIMIT: Duration = Duration::from_mins(9);

@@ -80,11 +80,14 @@ impl<T> Block<T> {
     }
 
     /// Makes a spare block take slots again; under the lock, and it is the tail already.
+    ///
+    /// Swaps, not stores: a pusher that came by an old pointer may add to `claimed` at the same
+    /// moment, and only read-modify-writes have an order that all sides agree on.
     fn open(&self, life: u64) {
         self.unread.store(LEN, Relaxed);
-        self.taken.store(life * LIFE_ONE, Release);
+        self.taken.swap(life * LIFE_ONE, AcqRel);
         // ORDERING: Release publishes the reset to the pushers' Acquire add.
-        self.claimed.store(0, Release);
+        self.claimed.swap(0, AcqRel);
     }
 }
 
