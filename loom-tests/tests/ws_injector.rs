@@ -71,6 +71,38 @@ fn each_job_is_taken_once_by_two_takers() {
     holds(50, takers_meet_takers);
 }
 
+/// The last reader of a block and the one that moves the head past it come at once; the blocks
+/// that are opened after that must still be one line.
+fn a_block_is_read_out_and_left() {
+    let injector = Arc::new(Injector::new());
+    for job in 0..3 {
+        assert_eq!(injector.push(job), Ok(()));
+    }
+    let taker = {
+        let injector = injector.clone();
+        thread::spawn(move || injector.take().into_iter().count())
+    };
+    let taken = (0..2).filter_map(|_| injector.take()).count() + taker.join().unwrap();
+    for job in 3..9 {
+        assert_eq!(injector.push(job), Ok(()));
+    }
+    // Bounded: in a circle of blocks this would not end.
+    let rest = (0..9).filter_map(|_| injector.take()).count();
+    assert_eq!(taken + rest, 9, "a job was lost in a circle of blocks");
+}
+
+#[test]
+fn a_block_is_handed_back_once() {
+    holds(20, a_block_is_read_out_and_left);
+}
+
+#[test]
+fn a_block_that_is_handed_back_twice_breaks() {
+    with_seed("injector: a block is handed back twice", || {
+        breaks(a_block_is_read_out_and_left);
+    });
+}
+
 /// A push that meets a close is accepted and taken, or comes back.
 fn a_push_meets_a_close() {
     let injector = Arc::new(Injector::new());
