@@ -5,7 +5,7 @@
 //!
 //! * [`Handle`] is what a user holds: `spawn`, `spawn_async`, `join`, `scope`, `block_on`,
 //!   `sleep`, `shutdown`, `stats`.
-//! * [`Executor`] is what a model implements, seven methods at the least.
+//! * [`Executor`] is what a model implements, six methods at the least.
 //! * [`Threads`] is the ground a model stands on: the host, our kernel, or loom.
 //! * [`JoinHandle`] is the one right to a result, blocking or async.
 //!

@@ -1,8 +1,8 @@
 //! The family's only facade over `core`, `std` and `loom` synchronisation.
 //!
 //! Every crate of the family takes its atomics, cells, locks and threads from here, so that one
-//! `--cfg loom` build swaps all of them for model-checked ones. Nothing else in the workspace
-//! names `core::sync::atomic`, `std::sync::Mutex`, `std::thread` or `loom`.
+//! `--cfg loom` build swaps all of them for model-checked ones. No protocol of the family
+//! names `core::sync::atomic`, `std::sync::Mutex`, `std::thread` or `loom` itself (tests may).
 //!
 //! # What differs under loom
 //! * `Mutex` and `Condvar` never poison here: a lock whose holder panicked is simply free again,

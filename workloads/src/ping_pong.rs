@@ -7,8 +7,8 @@
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::Poll;
+use exec_core::sync::atomic::{AtomicU64, Ordering};
 
 use atomic_waker::AtomicWaker;
 use exec_core::{Executor, Handle, JoinError};
