@@ -98,8 +98,6 @@ mod policy;
 #[cfg(not(loom))]
 mod pool;
 #[cfg(not(loom))]
-mod recorder;
-#[cfg(not(loom))]
 mod registry;
 #[cfg(not(loom))]
 mod scope;
@@ -126,7 +124,6 @@ pub use {
     join::{FnContext, join, join_context},
     policy::WaitPolicy,
     pool::ThreadPool,
-    recorder::Recording,
     scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo},
     spawn::{spawn, spawn_fifo},
     stats::WorkerStats,
@@ -134,6 +131,9 @@ pub use {
     worker::Worker,
     yielding::{Yield, yield_local, yield_now},
 };
+
+#[cfg(not(loom))]
+pub use flight_recorder::Recording;
 
 /// The protocols by themselves, for the models of `loom-tests`.
 #[cfg(loom)]

@@ -12,12 +12,12 @@ use exec_core::{
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
     try_spawn_on,
 };
+use flight_recorder::Recording;
 
 use crate::{
     broadcast::{self, BroadcastContext},
     builder::{BuildError, ThreadPoolBuilder},
     install::install,
-    recorder::Recording,
     registry::Registry,
     scope::{self, Scope, ScopeFifo},
     spawn,

@@ -16,7 +16,6 @@
 
 use std::{
     collections::VecDeque,
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -33,6 +32,7 @@ use exec_core::{
     task::TaskRef,
     unwind::{self, Payload},
 };
+use flight_recorder::{Recording, Ring};
 
 use crate::{
     fork::Fork,
@@ -44,7 +44,6 @@ use crate::{
         injector::Injector,
         split::Split,
     },
-    recorder::{Recording, Ring},
     sleep::Sleep,
     stats::{Counters, WorkerStats},
     worker::{Local, Worker},
@@ -78,7 +77,7 @@ pub(crate) struct Seat {
     /// Jobs of `spawn_fifo`, oldest first; each has a token in a deque.
     fifo: Mutex<VecDeque<QueuedJob>>,
     /// What it did lately, once recording was started.
-    pub(crate) ring: OnceLock<Ring>,
+    pub(crate) ring: Ring,
     /// A queued job is being run here.
     pub(crate) running: AtomicBool,
     pub(crate) counters: CachePadded<Counters>,
@@ -103,7 +102,7 @@ impl Seat {
             mail: Mutex::new(Mail::default()),
             has_mail: AtomicBool::new(false),
             fifo: Mutex::new(VecDeque::new()),
-            ring: OnceLock::new(),
+            ring: Ring::new(),
             running: AtomicBool::new(false),
             counters: CachePadded::new(Counters::default()),
         }
@@ -550,7 +549,7 @@ impl Registry {
     /// Lets workers note what they do.
     pub(crate) fn start_recording(&self, capacity: usize) {
         for seat in &self.seats {
-            seat.ring.get_or_init(|| Ring::new(capacity)).begin();
+            seat.ring.begin(capacity);
         }
         self.recording.store(true, Relaxed);
     }
@@ -559,7 +558,7 @@ impl Registry {
     pub(crate) fn stop_recording(&self) -> Recording {
         self.recording.store(false, Relaxed);
         let seats = self.seats.iter().take(self.threads());
-        Recording::of(seats.map(|seat| seat.ring.get()))
+        Recording::of(seats.map(|seat| &seat.ring))
     }
 
     /// A report for a shutdown that cancelled and leaked this much.

@@ -14,11 +14,11 @@ use std::{
 };
 
 use exec_core::sync::{spin_loop, thread};
+use flight_recorder::Event;
 
 use crate::{
     job::QueuedJob,
     queue::split::Offer,
-    recorder::Event,
     registry::Seat,
     worker::{Work, Worker},
 };
@@ -146,7 +146,7 @@ impl Worker {
         if self.registry().is_recording() {
             let victim = self.registry().seats().iter();
             let victim = victim.take_while(|other| !ptr::eq(*other, seat)).count();
-            self.note(Event::Steal, victim);
+            self.note(Event::Steal, victim as u64);
         }
     }
 

@@ -13,10 +13,11 @@ use std::{
 };
 
 use exec_core::{
-    JobId, Reason,
+    Ground, JobId, Reason, StdGround,
     sync::{Arc, UnsafeCell, atomic::Ordering::Release},
     unwind,
 };
+use flight_recorder::Event;
 
 use crate::{
     affinity,
@@ -24,7 +25,6 @@ use crate::{
     job::QueuedJob,
     policy::WaitPolicy,
     queue::deque,
-    recorder::Event,
     registry::{Registry, Seat},
     search::POLL_MAX,
     sleep::Sleep,
@@ -299,11 +299,9 @@ impl Worker {
 
     /// Notes an event, when the pool records.
     #[inline]
-    pub(crate) fn note(&self, event: Event, argument: usize) {
-        if self.registry().is_recording()
-            && let Some(ring) = self.seat().ring.get()
-        {
-            ring.write(event, argument);
+    pub(crate) fn note(&self, event: Event, argument: u64) {
+        if self.registry().is_recording() {
+            self.seat().ring.write(StdGround.now().0, event, argument);
         }
     }
 
