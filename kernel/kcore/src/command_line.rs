@@ -1,6 +1,7 @@
 //! The boot command line: options of the kernel, then `init=PROGRAM` and its arguments.
 //!
-//! Words are separated by blanks; a part between double quotes is taken as it is, blanks included.
+//! Words are separated by blanks; a part between double quotes is one with its blanks. A backslash
+//! takes the next character as it is, but `\xNN` is the character with that hexadecimal number.
 
 use alloc::{string::String, vec::Vec};
 
@@ -45,18 +46,47 @@ fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quoted = false;
-    for c in line.chars() {
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
         match c {
             '"' => {
                 quoted = !quoted;
                 word.get_or_insert_default();
             }
+            '\\' => word.get_or_insert_default().extend(escaped(&mut rest)),
             c if c.is_ascii_whitespace() && !quoted => words.extend(word.take()),
             c => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);
     words
+}
+
+/// What stands after a backslash.
+fn escaped(rest: &mut core::str::Chars<'_>) -> Option<char> {
+    match rest.next()? {
+        'x' => {
+            let high = rest.next()?.to_digit(16)?;
+            let low = rest.next()?.to_digit(16)?;
+            char::from_u32(high << 4 | low)
+        }
+        other => Some(other),
+    }
+}
+
+/// A word as [`CommandLine::parse`] reads it back, whatever is in it.
+#[must_use]
+pub fn quote(word: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in word.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_ascii_control() => quoted += &alloc::format!("\\x{:02x}", c as u32),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 #[cfg(test)]
@@ -76,5 +106,23 @@ mod tests {
             assert_eq!(CommandLine::parse(line), Err(NoInit), "{line:?}");
         }
         assert_eq!(CommandLine::parse("init=\"/a").unwrap().init, ["/a"]);
+    }
+
+    #[test]
+    fn a_quoted_word_is_read_back_whatever_is_in_it() {
+        for word in [
+            "",
+            "a b",
+            "\"",
+            "\\x41\\",
+            "tab\tline\n\x7f",
+            "ünï\\",
+            "init=",
+        ] {
+            let line = alloc::format!("init=/p {} end", quote(word));
+            assert_eq!(CommandLine::parse(&line).unwrap().init, ["/p", word, "end"]);
+        }
+        let line = CommandLine::parse("init=/p\\ q a\\x4 \\").unwrap();
+        assert_eq!(line.init, ["/p q", "a"], "half an escape is nothing");
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - *owned* structures ([`RoundRobin`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
 //!   [`FrameBitmap`]): methods take `&mut self`, the kernel puts them under one of its locks;
-//! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`ParkCell`], [`IdleSet`]): they carry their
+//! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`ParkCell`], [`IdleSet`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
@@ -18,6 +18,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod command_line;
+pub mod console;
 pub mod initrd;
 pub mod program;
 
@@ -33,6 +34,7 @@ mod sync;
 mod tid;
 mod timers;
 mod user_range;
+mod wait_queue;
 
 pub use frames::FrameBitmap;
 pub use futex::{FutexKey, FutexTable, WaitEnd};
@@ -48,3 +50,4 @@ pub use sync::{SpinGuard, SpinLock};
 pub use tid::{Tid, TidAllocator};
 pub use timers::TimerQueue;
 pub use user_range::{PAGE_SIZE, USER_END, UserRange};
+pub use wait_queue::WaitQueue;
