@@ -4,7 +4,8 @@
 //! plain values. Two kinds of items:
 //!
 //! - *owned* structures ([`RoundRobin`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
-//!   [`FrameBitmap`]): methods take `&mut self`, the kernel puts them under one of its locks;
+//!   [`FrameBitmap`], [`Tree`], [`Contents`]): methods take `&mut self`, the kernel puts them under one
+//!   of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`ParkCell`], [`IdleSet`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
@@ -22,6 +23,7 @@ pub mod console;
 pub mod initrd;
 pub mod program;
 
+mod contents;
 mod frames;
 mod futex;
 mod idle;
@@ -33,9 +35,11 @@ mod run_queue;
 mod sync;
 mod tid;
 mod timers;
+mod tree;
 mod user_range;
 mod wait_queue;
 
+pub use contents::{Contents, NoRoom};
 pub use frames::FrameBitmap;
 pub use futex::{FutexKey, FutexTable, WaitEnd};
 pub use idle::IdleSet;
@@ -49,5 +53,6 @@ pub use sync::with_seed;
 pub use sync::{SpinGuard, SpinLock};
 pub use tid::{Tid, TidAllocator};
 pub use timers::TimerQueue;
+pub use tree::{DirectoryId, Found, Listed, NAME_MAX, PathError, Tree};
 pub use user_range::{PAGE_SIZE, USER_END, UserRange};
 pub use wait_queue::WaitQueue;
