@@ -32,6 +32,7 @@ mod list;
 mod park;
 mod regions;
 mod run_queue;
+mod state;
 mod sync;
 mod tid;
 mod timers;
@@ -48,6 +49,7 @@ pub use list::{Linked, List, RunLink, WaitLink};
 pub use park::{ParkCell, Pause, Waiter};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
 pub use run_queue::RoundRobin;
+pub use state::{State, StateCell};
 #[cfg(loom)]
 pub use sync::with_seed;
 pub use sync::{SpinGuard, SpinLock};

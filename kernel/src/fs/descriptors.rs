@@ -58,6 +58,25 @@ impl Descriptors {
         }
     }
 
+    /// The table of a forked process: the same numbers for the same open files.
+    ///
+    /// What a descriptor stands for is shared, not copied: both processes move one position, and a
+    /// file, a pipe's end or a socket counts as open until the last of the tables has closed it. The
+    /// copy takes no lock but the caller's, waits for nothing and changes nothing of the original, so
+    /// it may be dropped if the fork fails. Room for the table is all it needs.
+    ///
+    /// # Errors
+    /// `ENOMEM` if there is no room.
+    #[allow(dead_code, reason = "fork is its caller")]
+    pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
+        let mut files = Vec::new();
+        files
+            .try_reserve_exact(self.files.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        files.extend(self.files.iter().cloned());
+        Ok(Self { files })
+    }
+
     /// The file of a descriptor.
     pub(crate) fn get(&self, fd: u64) -> Result<Arc<OpenFile>, Errno> {
         let file = usize::try_from(fd).ok().and_then(|fd| self.files.get(fd));

@@ -16,7 +16,9 @@ use core::{
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
-use kcore::{FutexKey, Linked, ParkCell, RunLink, SpinLock, Tid, WaitLink, Waiter};
+use kcore::{
+    FutexKey, Linked, ParkCell, RunLink, SpinLock, State, StateCell, Tid, WaitLink, Waiter,
+};
 
 use crate::{
     arch::{clock, cpu, fpu},
@@ -57,6 +59,7 @@ pub(crate) struct Thread {
     /// The clock's counter when the thread was last switched to.
     stamp: Cell<u64>,
     park: ParkCell,
+    state: StateCell,
     queued: AtomicBool,
     /// 0 while the structure is in the pool.
     tid: AtomicU32,
@@ -95,6 +98,7 @@ impl Thread {
             stamp: Cell::new(0),
             work: AtomicU32::new(0),
             park: ParkCell::new(),
+            state: StateCell::new(),
             queued: AtomicBool::new(false),
             tid: AtomicU32::new(0),
             pid: AtomicU32::new(0),
@@ -142,6 +146,7 @@ impl Thread {
         let pid = process.pid();
         // SAFETY: the caller owns the structure.
         unsafe { *self.process.get() = Some(process) };
+        self.enter_state(State::New);
         // ORDERING: SeqCst: see `Process::begin_end`.
         self.pid.store(pid, Ordering::SeqCst);
     }
@@ -237,6 +242,22 @@ impl Thread {
     #[inline]
     pub(crate) fn park(&self) -> &ParkCell {
         &self.park
+    }
+
+    /// Goes on to the next state of its life. Every step of every thread but the idle ones passes
+    /// here; whoever records them, records them here.
+    ///
+    /// # Panics
+    /// If the step is not one of those that [`State`] allows.
+    #[inline(always)]
+    pub(crate) fn enter_state(&self, to: State) {
+        self.state.enter(to);
+    }
+
+    /// Where the thread is in its life.
+    #[allow(dead_code, reason = "listings are its callers")]
+    pub(crate) fn state(&self) -> State {
+        self.state.get()
     }
 
     /// Tells the thread to leave the kernel for ever on its next way out, and wakes it.

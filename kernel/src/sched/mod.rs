@@ -21,6 +21,8 @@ pub(crate) mod wait;
 
 use core::arch::asm;
 
+use kcore::State;
+
 use crate::{
     arch::{
         clock,
@@ -52,6 +54,7 @@ pub(crate) fn init() {
 /// Makes a thread ready: into the queue of the calling CPU, and an idle CPU is told.
 #[inline]
 pub(crate) fn make_ready(thread: &'static Thread) {
+    thread.enter_state(State::Ready);
     cpu::this().queue.push(thread);
     idle::wake_one();
 }
@@ -123,6 +126,9 @@ fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leav
     old.set_user_bases(swap_user_bases(next.user_bases()));
     cpu.left.set((old, leave));
     cpu.set_current(next);
+    if !next.is_idle() {
+        next.enter_state(State::Running);
+    }
     // SAFETY: `next` was in the run queue (or is the idle thread, which runs here only): its stack
     // pointer is stored, and nobody else resumes it. Its `context` is ours from now on to read.
     let context = unsafe { next.context().read() };
@@ -138,16 +144,27 @@ fn settle() {
     let (old, leave) = cpu.left.get();
     if leave != Leave::Parked {
         settle_unparked(cpu, old, leave);
-    } else if old.park().finish_park() {
-        cpu.queue.push(old);
+    } else {
+        // Before the word says so: after it, the thread is its waker's.
+        old.enter_state(State::Waiting);
+        if old.park().finish_park() {
+            old.enter_state(State::Ready);
+            cpu.queue.push(old);
+        }
     }
 }
 
 #[inline(never)]
 fn settle_unparked(cpu: &Cpu, old: &'static Thread, leave: Leave) {
     match leave {
-        Leave::Ready => cpu.queue.push(old),
-        Leave::Ended => table::recycle(old),
+        Leave::Ready => {
+            old.enter_state(State::Ready);
+            cpu.queue.push(old);
+        }
+        Leave::Ended => {
+            old.enter_state(State::Terminated);
+            table::recycle(old);
+        }
         Leave::Idle | Leave::Parked => {}
     }
 }
