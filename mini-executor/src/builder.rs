@@ -15,7 +15,7 @@ use exec_core::{
 use crate::{
     blocking::pool::Pool,
     counters::{Counter, Counters},
-    driver::Driver,
+    driver::{Bell, Driver},
     home::TasksShare,
     idle::Idle,
     latch::Latch,
@@ -28,6 +28,7 @@ use crate::{
         local::{self, Local},
     },
     runtime::Runtime,
+    seat::{Place, Seat},
     shared::{OUTSIDE_LISTS, Remote, Shared},
     time::timers::Timers,
     watch::Watch,
@@ -65,6 +66,8 @@ pub type PanicHandler = Arc<dyn Fn(Payload) + Send + Sync>;
 #[derive(Clone)]
 pub struct Builder<T: Threads> {
     workers: usize,
+    /// Without threads: whoever blocks drives it.
+    seated: bool,
     name: Cow<'static, str>,
     stack_size: Option<usize>,
     lifo: bool,
@@ -142,6 +145,7 @@ impl<T: Threads> Default for Builder<T> {
     fn default() -> Self {
         Self {
             workers: 0,
+            seated: false,
             name: Cow::Borrowed("mini"),
             stack_size: None,
             lifo: true,
@@ -174,6 +178,37 @@ impl<T: Threads> Builder<T> {
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// As [`workers`](Self::workers), by the name that other runtimes have for it.
+    #[must_use]
+    pub fn multi_thread(mut self, workers: usize) -> Self {
+        self.seated = false;
+        self.workers(workers)
+    }
+
+    /// Makes a runtime without threads of its own: tasks run on the thread that is in
+    /// [`block_on`](Runtime::block_on), or that shuts it down, and only meanwhile. Threads that
+    /// may block are started as in any runtime, by [`unblock`](Runtime::unblock).
+    ///
+    /// When several threads are in `block_on`, one of them drives the tasks, and another one takes
+    /// over when it leaves. A thread that blocks for a task in another way (`JoinHandle::join`
+    /// outside of `block_on`, a scope) does not drive, and waits until somebody does.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// let runtime = mini_executor::Runtime::builder().current_thread().build().unwrap();
+    /// let here = std::thread::current().id();
+    /// let there = runtime.block_on(runtime.spawn(async { std::thread::current().id() }));
+    /// assert_eq!(there.unwrap(), here);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn current_thread(mut self) -> Self {
+        self.seated = true;
+        self.workers = 1;
         self
     }
 
@@ -225,6 +260,7 @@ impl<T: Threads> Builder<T> {
     pub fn build(self) -> Result<Runtime<T>, BuildError> {
         let ground = T::default();
         let asked = match self.workers {
+            _ if self.seated => 1,
             0 => ground.parallelism().clamp(1, MAX_WORKERS),
             n => n,
         };
@@ -232,7 +268,17 @@ impl<T: Threads> Builder<T> {
             return Err(BuildError::TooManyWorkers { asked });
         }
         let driver = driver()?;
-        let (shared, owners) = self.shared(ground, driver, asked);
+        let (mut shared, mut owners) = self.shared(ground, driver, asked);
+        if self.seated {
+            let parts = owners.pop().expect("invariant: one worker");
+            let bell = Bell::new(ground, shared.driver.clone());
+            // SAFETY: once, before anybody sits.
+            unsafe { shared.idle.register(0, bell.clone().into()) };
+            shared.seat = Some(Seat {
+                place: Place::new(parts),
+                bell,
+            });
+        }
         let shared = Arc::new(shared);
         let mut threads = Vec::with_capacity(asked);
         for (index, (queue, tasks)) in owners.into_iter().enumerate() {
@@ -303,6 +349,7 @@ impl<T: Threads> Builder<T> {
             patience: SharedPatience::new(),
             workers,
             remotes,
+            seat: None,
             guest: TryLock::new(owners.pop()),
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {

@@ -14,7 +14,7 @@ use alloc::{sync::Arc, task::Wake};
 use core::{
     future::Future,
     pin::Pin,
-    task::{Context as TaskContext, Waker},
+    task::{Context as TaskContext, Poll, Waker},
 };
 
 use exec_core::{
@@ -23,12 +23,15 @@ use exec_core::{
         AtomicBool,
         Ordering::{AcqRel, Acquire, Release},
     },
+    unwind,
 };
 
 use crate::{
     context::{self, Context, Role},
-    phase::OPEN,
+    driver::Bell,
+    phase::{CLOSED, OPEN},
     poll::look_out,
+    seat::Seat,
     shared::Shared,
     worker::Worker,
 };
@@ -36,6 +39,18 @@ use crate::{
 struct Woken {
     woken: AtomicBool,
     unparker: Waker,
+    /// That of the seat, where this thread may sit in one.
+    bell: Option<Arc<Bell>>,
+}
+
+impl Woken {
+    fn new<T: Threads>(shared: &Shared<T>) -> Arc<Self> {
+        Arc::new(Self {
+            woken: AtomicBool::new(false),
+            unparker: shared.ground.unparker(),
+            bell: shared.seat.as_ref().map(|seat| seat.bell.clone()),
+        })
+    }
 }
 
 impl Wake for Woken {
@@ -45,6 +60,10 @@ impl Wake for Woken {
     fn wake_by_ref(self: &Arc<Self>) {
         // ORDERING: Release publishes what came before the wake to the next poll.
         if !self.woken.swap(true, AcqRel) {
+            if let Some(bell) = &self.bell {
+                // It may sleep in the reactor.
+                bell.wake_by_ref();
+            }
             self.unparker.wake_by_ref();
         }
     }
@@ -63,7 +82,52 @@ impl<T: Threads> Shared<T> {
             self.name.clone(),
             None,
         );
-        context::enter(self.ground, &context, || self.drive_here(future));
+        context::enter(self.ground, &context, || match &self.seat {
+            Some(seat) => self.drive_seated(seat, future),
+            None => self.drive_here(future),
+        });
+    }
+
+    /// Drives `future` and, when the seat is free, the whole runtime.
+    fn drive_seated(self: &Arc<Self>, seat: &Seat, mut future: Pin<&mut dyn Future<Output = ()>>) {
+        let state = Woken::new(self);
+        let waker = Waker::from(state.clone());
+        let mut cx = TaskContext::from_waker(&waker);
+        state.woken.store(true, Release);
+        let mut done = None;
+        // `true` when there is nothing left to drive.
+        let mut turn = || {
+            // ORDERING: Acquire pairs with the waker's swap.
+            if done.is_none() && state.woken.swap(false, AcqRel) {
+                // A panic must not take the worker's parts with it.
+                match unwind::catch(|| future.as_mut().poll(&mut cx)) {
+                    Ok(Poll::Pending) => {}
+                    Ok(Poll::Ready(())) => done = Some(Ok(())),
+                    Err(payload) => done = Some(Err(payload)),
+                }
+            }
+            done.is_some()
+        };
+        let ready = || state.woken.load(Acquire);
+        loop {
+            let parts = match self.phase.get() {
+                CLOSED => None,
+                _ => seat.place.take_or_wait(&self.ground),
+            };
+            match parts {
+                Some(parts) => self.sit(seat, parts, None, &mut turn, &ready),
+                None if !ready() => self.ground.park(None),
+                None => {}
+            }
+            if turn() {
+                break;
+            }
+        }
+        // As below.
+        state.woken.store(true, Release);
+        if let Some(Err(payload)) = done {
+            unwind::resume(payload);
+        }
     }
 
     fn refuse_to_nest(&self) {
@@ -76,7 +140,7 @@ impl<T: Threads> Shared<T> {
                      must not block; `.await` the future, or spawn it"
                 ),
                 Role::Blocking => {}
-                Role::Caller => panic!(
+                Role::Caller | Role::Driver => panic!(
                     "block_on of runtime `{own}` was called inside block_on of runtime `{other}`; \
                      `.await` the future there"
                 ),
@@ -85,10 +149,7 @@ impl<T: Threads> Shared<T> {
     }
 
     fn drive_here(self: &Arc<Self>, mut future: Pin<&mut dyn Future<Output = ()>>) {
-        let state = Arc::new(Woken {
-            woken: AtomicBool::new(false),
-            unparker: self.ground.unparker(),
-        });
+        let state = Woken::new(self);
         let waker = Waker::from(state.clone());
         let mut cx = TaskContext::from_waker(&waker);
         let mut may_help = true;

@@ -20,6 +20,8 @@ static OURS: u8 = 0;
 pub(crate) enum Role {
     /// It is a worker.
     Worker,
+    /// It sits in the one seat of a runtime without threads, which makes it the worker.
+    Driver,
     /// It runs closures that block.
     Blocking,
     /// It drives a future in `block_on`.
@@ -124,7 +126,9 @@ pub(crate) unsafe fn with_worker<T: Threads, B: Block, R>(
     f: impl FnOnce(Option<&B>) -> R,
 ) -> R {
     let is_worker = with(ground, |context| {
-        context.is_some_and(|c| c.role == Role::Worker && core::ptr::eq(c.runtime, runtime))
+        context.is_some_and(|c| {
+            matches!(c.role, Role::Worker | Role::Driver) && core::ptr::eq(c.runtime, runtime)
+        })
     });
     if !is_worker {
         return f(None);

@@ -14,11 +14,15 @@ use alloc::{sync::Arc, task::Wake};
 use core::task::Waker;
 
 use exec_core::{
-    Nanos, Threads,
-    sync::atomic::{
-        AtomicBool,
-        Ordering::{AcqRel, Relaxed, SeqCst},
-        fence,
+    Ground, Nanos, Threads,
+    sync::{
+        TryLock,
+        atomic::{
+            AtomicBool,
+            Ordering::{AcqRel, Relaxed, SeqCst},
+            fence,
+        },
+        spin_loop,
     },
 };
 
@@ -63,7 +67,9 @@ impl Driver {
 pub(crate) struct Bell {
     rung: AtomicBool,
     inside: AtomicBool,
-    thread: Waker,
+    /// The thread that parks by it. It changes only where there are no workers with threads of
+    /// their own (`seat.rs`).
+    thread: TryLock<Waker>,
     driver: Arc<Driver>,
 }
 
@@ -73,9 +79,25 @@ impl Bell {
         Arc::new(Self {
             rung: AtomicBool::new(false),
             inside: AtomicBool::new(false),
-            thread: ground.unparker(),
+            thread: TryLock::new(ground.unparker()),
             driver,
         })
+    }
+
+    /// It wakes this thread from now on.
+    pub(crate) fn sit(&self, ground: &impl Ground) {
+        let thread = ground.unparker();
+        self.with_thread(|place| *place = thread.clone());
+    }
+
+    fn with_thread<R>(&self, mut f: impl FnMut(&mut Waker) -> R) -> R {
+        loop {
+            // Held for a few instructions, by one that sits down or by one that rings.
+            if let Some(result) = self.thread.try_with(&mut f) {
+                return result;
+            }
+            spin_loop();
+        }
     }
 
     /// Parks this thread, whose bell this is, until the bell rings, `until` at the latest.
@@ -133,7 +155,7 @@ impl Wake for Bell {
         if self.inside.load(Relaxed) {
             self.driver.wake();
         } else {
-            self.thread.wake_by_ref();
+            self.with_thread(|thread| thread.clone()).wake();
         }
     }
 }

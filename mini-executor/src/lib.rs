@@ -51,6 +51,7 @@ mod phase;
 mod poll;
 mod queue;
 mod runtime;
+mod seat;
 mod shared;
 mod spawner;
 mod time;
@@ -80,6 +81,7 @@ pub mod model {
             lane::{Container, Lane, Put},
             local::{self, Local, Steal, Stealer},
         },
+        seat::Place,
     };
 }
 

@@ -25,7 +25,7 @@
 //! phase again after each job that it puts into its own ring, and empties the ring when it
 //! leaves. A dropped job ends its task as cancelled, so no joiner waits for ever.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use exec_core::{
     Job, Nanos, Shutdown, ShutdownReport, Threads,
@@ -77,25 +77,26 @@ impl Phase {
 
 impl<T: Threads> Shared<T> {
     /// Ends the runtime as `how` says.
-    pub(crate) fn shutdown(&self, how: Shutdown) -> ShutdownReport {
+    pub(crate) fn shutdown(self: &Arc<Self>, how: Shutdown) -> ShutdownReport {
         let inside = self.is_inside();
         match how {
             Shutdown::Drain => {
                 self.begin(DRAIN);
                 if !inside {
-                    self.all_left.wait(&self.ground, None);
+                    self.wait_until_left(None);
                 }
             }
             Shutdown::Deadline(limit) => {
                 let until = self.ground.now().saturating_add(limit);
                 self.begin(DRAIN);
-                if inside || !self.all_left.wait(&self.ground, Some(until)) {
+                if inside || !self.wait_until_left(Some(until)) {
                     self.close_now();
                 }
             }
             Shutdown::Now => self.close_now(),
         }
         if !inside {
+            self.settle_seat();
             self.join_threads();
         }
         self.report()
@@ -103,10 +104,10 @@ impl<T: Threads> Shared<T> {
 
     /// What the drop of a runtime does: everything that can go on by itself ends, what waits is
     /// cancelled.
-    pub(crate) fn quiesce(&self) {
+    pub(crate) fn quiesce(self: &Arc<Self>) {
         self.begin(QUIESCE);
         if !self.is_inside() {
-            self.all_left.wait(&self.ground, None);
+            self.wait_until_left(None);
             self.join_threads();
         }
     }

@@ -55,6 +55,14 @@ impl Runtime {
         Self::builder().build()
     }
 
+    /// A runtime without threads, on the host; see [`Builder::current_thread`].
+    ///
+    /// # Errors
+    /// When the system does not give a descriptor for the reactor.
+    pub fn current_thread() -> Result<Self, crate::BuildError> {
+        Self::builder().current_thread().build()
+    }
+
     /// Settings for a runtime on the host's threads.
     pub fn builder() -> Builder<kernel_bridge::Host> {
         Builder::new()
@@ -226,7 +234,10 @@ impl<T: Threads> Runtime<T> {
     /// What it has done so far.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::default();
-        stats.threads = self.workers() as u64;
+        stats.threads = match self.shared().seat {
+            Some(_) => 0,
+            None => self.workers() as u64,
+        };
         self.shared().outside.add_to(&mut stats);
         for remote in &*self.shared().remotes {
             remote.counters.add_to(&mut stats);

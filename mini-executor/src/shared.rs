@@ -34,6 +34,7 @@ use crate::{
         inject::Injector,
         local::{Local, Stealer},
     },
+    seat::Seat,
     time::timers::{Added, Timers},
     watch::Watch,
     worker::Worker,
@@ -71,6 +72,8 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) workers: usize,
     /// One for each worker, and the last for the guest.
     pub(crate) remotes: Box<[Remote]>,
+    /// Where a thread that drives the runtime sits, if it has no threads of its own.
+    pub(crate) seat: Option<Seat>,
     /// What a thread in `block_on` needs to run a job as a worker would.
     pub(crate) guest: TryLock<Option<(Local, Owner)>>,
     pub(crate) outside_tasks: Box<[(TryLock<Owner>, Arc<Shard>)]>,

@@ -84,16 +84,17 @@ impl<T: Threads> Worker<T> {
         shared: Arc<Shared<T>>,
         index: usize,
         (queue, tasks): (Local, Owner),
-        wait: WaitFn,
+        bell: Arc<Bell>,
+        (role, wait): (Role, WaitFn),
     ) -> Self {
         Self {
             context: Context::new::<T>(
-                Role::Worker,
+                role,
                 Arc::as_ptr(&shared).cast(),
                 shared.name.clone(),
                 Some(wait),
             ),
-            bell: Bell::new(shared.ground, shared.driver.clone()),
+            bell,
             shared,
             index,
             queue,
@@ -113,7 +114,9 @@ impl<T: Threads> Worker<T> {
 
     /// A worker's whole life.
     pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
-        let worker = Self::new(shared, index, (queue, tasks), Self::wait_erased);
+        let bell = Bell::new(shared.ground, shared.driver.clone());
+        let role = (Role::Worker, Self::wait_erased as WaitFn);
+        let worker = Self::new(shared, index, (queue, tasks), bell, role);
         let ground = worker.shared.ground;
         // SAFETY: once, before the worker sleeps for the first time.
         unsafe {
@@ -412,7 +415,7 @@ impl<T: Threads> Worker<T> {
             return;
         }
         shared.idle.announce(self.index, self.searching.take());
-        if shared.has_work() || shared.phase.get() != OPEN && shared.end_if_quiet() {
+        if shared.has_work() || over() || shared.phase.get() != OPEN && shared.end_if_quiet() {
             if shared.idle.awake(self.index) == Awake::Alone {
                 shared.idle.search();
             }
@@ -513,6 +516,43 @@ impl<T: Threads> Worker<T> {
         worker.wait(done, mode)
     }
 
+    /// Runs turns on a thread that sits in the one seat of a runtime without threads, until `over`;
+    /// `ready` says that `over` is worth asking. The parts come back unless the runtime is closed.
+    pub(crate) fn run_seated(
+        shared: &Arc<Shared<T>>,
+        parts: (Local, Owner),
+        bell: Arc<Bell>,
+        limit: Option<Nanos>,
+        over: &mut dyn FnMut() -> bool,
+        ready: &dyn Fn() -> bool,
+    ) -> Option<(Local, Owner)> {
+        let role = (Role::Driver, Self::wait_erased as WaitFn);
+        let worker = Self::new(shared.clone(), 0, parts, bell, role);
+        let open = context::enter(shared.ground, &worker, || {
+            loop {
+                if shared.phase.get() == CLOSED {
+                    worker.clear();
+                    break false;
+                }
+                if over() {
+                    break true;
+                }
+                match worker.next() {
+                    Some(job) => worker.execute(job),
+                    None => worker.sleep(limit, ready),
+                }
+            }
+        });
+        if open {
+            if worker.searching.get() {
+                worker.stop_searching();
+            }
+            return Some((worker.queue, worker.tasks));
+        }
+        worker.leave();
+        None
+    }
+
     /// Runs one job on a thread that is no worker, as a worker would: what it spawns and wakes is
     /// queued here first, where the workers may take it, and moves to the injector at the end.
     pub(crate) fn run_as_guest(
@@ -521,7 +561,9 @@ impl<T: Threads> Worker<T> {
         job: Job,
     ) -> (Local, Owner) {
         let index = shared.workers;
-        let worker = Self::new(shared.clone(), index, parts, Self::wait_as_guest);
+        let bell = Bell::new(shared.ground, shared.driver.clone());
+        let role = (Role::Worker, Self::wait_as_guest as WaitFn);
+        let worker = Self::new(shared.clone(), index, parts, bell, role);
         context::enter(shared.ground, &worker, || {
             worker.execute(job);
             worker.hand_over();
