@@ -8,8 +8,9 @@ mod bench;
 mod cases;
 mod expect;
 mod measure;
+mod run;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use crate::counts::Counts;
-use crate::initrd::{self, Entry};
+use crate::initrd::Entry;
 use crate::process;
 use crate::progress::Progress;
-use crate::qemu::{self, Boot, End, Engine, Machine};
+use crate::qemu;
 use crate::workspace;
 
 /// Names the build folder where the default, `kernel/target`, will not do.
@@ -31,12 +32,6 @@ const BUILD_LIMIT: Duration = Duration::from_mins(5);
 
 /// The numbers of processors that the tests run on.
 pub(crate) const TESTED_CPUS: [u32; 3] = [1, 2, 4];
-
-/// The status of a run that was ended at its limit, as `timeout` reports it.
-const TIMED_OUT: u8 = 124;
-
-/// The status of a run that the kernel itself failed.
-const KERNEL_FAILED: u8 = 125;
 
 /// The verbs below `kernel`.
 #[derive(Subcommand)]
@@ -58,33 +53,8 @@ pub(crate) enum Verb {
         #[arg(long, default_value_t = 1)]
         repeat: u32,
     },
-    /// Boot one program and show the console
-    Run {
-        /// Number of processors
-        #[arg(long, default_value_t = 1, value_parser = cpus_parser())]
-        cpus: u32,
-        /// Count instructions: exact and repeatable, on one host thread
-        #[arg(long, conflicts_with = "kvm")]
-        icount: bool,
-        /// Run on the host's processor
-        #[arg(long)]
-        kvm: bool,
-        /// Unoptimised, with debug assertions
-        #[arg(long)]
-        debug: bool,
-        /// Memory of the machine in MiB
-        #[arg(long, default_value_t = qemu::MEMORY_MIB)]
-        memory: u32,
-        /// Seconds until the machine is ended
-        #[arg(long, default_value_t = 60)]
-        timeout: u64,
-        /// A file to put into the archive, under its own name
-        #[arg(long = "file", value_name = "PATH")]
-        files: Vec<PathBuf>,
-        /// The program, then its arguments
-        #[arg(required = true, trailing_var_arg = true)]
-        program: Vec<String>,
-    },
+    /// Boot one program: its output is this command's, its status too
+    Run(run::Args),
     /// Count the instructions of the basic operations, twice, and check the bars
     Measure,
 }
@@ -117,51 +87,7 @@ pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
                 ExitCode::FAILURE
             })
         }
-        Verb::Run {
-            cpus,
-            icount,
-            kvm,
-            debug,
-            memory,
-            timeout,
-            files,
-            program,
-        } => {
-            let engine = match (icount, kvm) {
-                (true, _) => Engine::Counted,
-                (false, true) => match qemu::kvm_refusal() {
-                    Some(why) => bail!("--kvm can't be used here: {why}"),
-                    None => Engine::Hardware,
-                },
-                (false, false) => Engine::Translated,
-            };
-            let files: Vec<_> = files
-                .iter()
-                .map(|path| file_entry(path))
-                .collect::<Result<_, _>>()?;
-            let boot = run(&Run {
-                words: program,
-                files: &files,
-                cpus: *cpus,
-                engine,
-                profile: Profile::debug(*debug),
-                memory_mib: *memory,
-                timeout: Duration::from_secs(*timeout),
-            })?;
-            print!("{}", boot.console);
-            if boot.end != End::Success {
-                eprintln!("{}", boot.end);
-            }
-            Ok(match boot.end {
-                End::Success => ExitCode::SUCCESS,
-                End::Failed => ExitCode::FAILURE,
-                End::Value(value) => ExitCode::from(value),
-                End::TimedOut(_) => ExitCode::from(TIMED_OUT),
-                End::Panic | End::BadInitrd | End::BadElf | End::Silent => {
-                    ExitCode::from(KERNEL_FAILED)
-                }
-            })
-        }
+        Verb::Run(args) => Ok(run::verb(args)),
         Verb::Measure => {
             let program = qemu::ensure().program()?;
             let images = build(Profile::Release)?;
@@ -284,74 +210,6 @@ fn executables(messages: &str) -> anyhow::Result<Images> {
     })
 }
 
-/// One program to boot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run<'a> {
-    /// The program's name, then its arguments.
-    pub(crate) words: &'a [String],
-    /// Files beside the programs.
-    pub(crate) files: &'a [Entry],
-    /// Number of processors.
-    pub(crate) cpus: u32,
-    /// What executes it.
-    pub(crate) engine: Engine,
-    /// How everything is built.
-    pub(crate) profile: Profile,
-    /// Memory of the machine.
-    pub(crate) memory_mib: u32,
-    /// How long it may take.
-    pub(crate) timeout: Duration,
-}
-
-/// Builds everything and boots one program.
-///
-/// # Errors
-/// Where QEMU is missing, the build fails or there is no such program.
-pub(crate) fn run(run: &Run<'_>) -> anyhow::Result<Boot> {
-    let program = qemu::ensure().program()?;
-    let images = build(run.profile)?;
-    let wanted = run
-        .words
-        .first()
-        .map_or("", |word| word.trim_start_matches('/'));
-    if !images.programs.iter().any(|(name, _)| name == wanted) {
-        let names: Vec<_> = images
-            .programs
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        bail!(
-            "no program is named '{wanted}'; valid: {}",
-            names.join(", ")
-        );
-    }
-    let mut entries = images.entries()?;
-    entries.extend_from_slice(run.files);
-    let dir = tempfile::tempdir()?;
-    let archive = dir.path().join("initrd.cpio");
-    initrd::write(&archive, &entries)?;
-    let mut line = format!("init=/{wanted}");
-    for word in &run.words[1..] {
-        line.push(' ');
-        line.push_str(word);
-    }
-    Machine::new(&program, &images.kernel)
-        .initrd(&archive)
-        .append(line)
-        .cpus(run.cpus)
-        .engine(run.engine)
-        .memory_mib(run.memory_mib)
-        .timeout(run.timeout)
-        .run()
-}
-
-fn file_entry(path: &Path) -> anyhow::Result<Entry> {
-    let data = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.with_context(|| format!("{} has no name to use", path.display()))?;
-    Ok(Entry::file(name, data))
-}
-
 /// Boots every test case whose name contains `filter` on every number of processors in `cpus`,
 /// `repeat` times, and checks the instruction counts.
 ///
@@ -419,6 +277,8 @@ pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::R
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

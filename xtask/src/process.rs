@@ -14,7 +14,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -110,13 +110,77 @@ fn run_into(command: &mut Command, limit: Duration, merged: bool) -> Finished {
     })
 }
 
+/// Runs a command while its input is written and its output is read; `output` gets each piece as it
+/// comes, and sees the last before this returns. `Finished::stdout` stays empty.
+///
+/// `input` runs on a thread of its own that nobody waits for: it may wait for a person for ever.
+pub(crate) fn run_piped(
+    command: &mut Command,
+    limit: Duration,
+    input: impl FnOnce(ChildStdin) + Send + 'static,
+    output: impl FnMut(&[u8]) + Send,
+) -> Finished {
+    let start = Instant::now();
+    let attempt = || -> io::Result<Finished> {
+        let mut stderr = tempfile::tempfile()?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(stderr.try_clone()?)
+            .process_group(0);
+        let (mut child, group) = start_listed(command)?;
+        let pipe = child.stdin.take().expect("invariant: it was asked for");
+        std::thread::spawn(move || input(pipe));
+        let from = child.stdout.take().expect("invariant: it was asked for");
+        let outcome = std::thread::scope(|scope| {
+            scope.spawn(|| drain(from, output));
+            finish(&mut child, group, limit)
+        })?;
+        Ok(Finished {
+            outcome,
+            stdout: String::new(),
+            stderr: text(&mut stderr)?,
+            took: start.elapsed(),
+        })
+    };
+    attempt().unwrap_or_else(|error| Finished {
+        outcome: Outcome::NotStarted(error),
+        stdout: String::new(),
+        stderr: String::new(),
+        took: start.elapsed(),
+    })
+}
+
+/// Hands over everything that comes out of a pipe, up to its end.
+fn drain(mut from: impl io::Read, mut output: impl FnMut(&[u8])) {
+    let mut piece = [0; 16 << 10];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return,
+            Ok(len) => output(&piece[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
 fn wait(command: &mut Command, limit: Duration) -> io::Result<Outcome> {
+    let (mut child, group) = start_listed(command)?;
+    finish(&mut child, group, limit)
+}
+
+/// Starts a child that leads a group, and lists the group.
+fn start_listed(command: &mut Command) -> io::Result<(Child, i32)> {
     // Listed under the same lock as it is started: the handler can't miss it in between.
     let mut listed = live();
-    let mut child = command.spawn()?;
+    let child = command.spawn()?;
     let group = i32::try_from(child.id()).expect("invariant: a process id is a positive i32");
     listed.insert(group);
-    drop(listed);
+    Ok((child, group))
+}
+
+/// Waits for a child, ends its group at the limit, and takes the group off the list.
+fn finish(child: &mut Child, group: i32, limit: Duration) -> io::Result<Outcome> {
     let waited = child.wait_timeout(limit);
     let outcome = match waited {
         Ok(Some(status)) => Ok(Outcome::Exited(status)),
@@ -232,5 +296,37 @@ mod tests {
             matches!(finished.outcome, Outcome::NotStarted(_)),
             "{finished:?}"
         );
+    }
+
+    #[test]
+    fn pipes_carry_every_byte_both_ways() {
+        let sent: Vec<u8> = (0..200_000_u32).map(|number| number as u8).collect();
+        let mut got = Vec::new();
+        let bytes = sent.clone();
+        let finished = run_piped(
+            &mut Command::new("cat"),
+            LONG,
+            move |mut pipe| io::Write::write_all(&mut pipe, &bytes).expect("cat reads all"),
+            |piece| got.extend_from_slice(piece),
+        );
+        assert!(finished.outcome.success(), "{finished:?}");
+        assert_eq!(got, sent);
+    }
+
+    #[test]
+    fn a_piped_child_that_hangs_is_killed_and_what_it_said_is_kept() {
+        let mut got = Vec::new();
+        let finished = run_piped(
+            &mut sh("echo said; exec sleep 600"),
+            Duration::from_millis(300),
+            // Nobody types anything, and the pipe stays open.
+            std::mem::forget,
+            |piece| got.extend_from_slice(piece),
+        );
+        assert!(
+            matches!(finished.outcome, Outcome::TimedOut(_)),
+            "{finished:?}"
+        );
+        assert_eq!(got, b"said\n");
     }
 }

@@ -11,12 +11,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::process::{self, Outcome};
+use crate::process::{self, Finished, Outcome};
 
 /// The program's name, and its package in Debian.
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -246,19 +246,29 @@ impl Machine {
     /// included, is a [`Boot`].
     pub(crate) fn run(&self) -> anyhow::Result<Boot> {
         let finished = process::run(&mut self.command(), self.timeout);
-        let end = match finished.outcome {
-            Outcome::Exited(status) => match status.code().map(End::from_status) {
-                Some(Some(end)) => end,
-                _ => bail!("{PROGRAM} failed: {status}\n{}", finished.stderr.trim_end()),
-            },
-            Outcome::TimedOut(limit) => End::TimedOut(limit),
-            Outcome::NotStarted(error) => bail!("{PROGRAM} could not start: {error}"),
-        };
         Ok(Boot {
+            end: end_of(&finished)?,
             console: finished.stdout.replace('\r', ""),
-            end,
             took: finished.took,
         })
+    }
+
+    /// Boots with both directions of the serial line on pipes: `input` writes into it, on a thread
+    /// that nobody waits for, and `output` gets what comes out.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn run_piped(
+        &self,
+        input: impl FnOnce(ChildStdin) + Send + 'static,
+        output: impl FnMut(&[u8]) + Send,
+    ) -> anyhow::Result<End> {
+        end_of(&process::run_piped(
+            &mut self.command(),
+            self.timeout,
+            input,
+            output,
+        ))
     }
 
     /// The whole command line.
@@ -298,6 +308,18 @@ impl Machine {
             command.args(["-append", &self.append]);
         }
         command
+    }
+}
+
+/// What QEMU's end says about the guest's.
+fn end_of(finished: &Finished) -> anyhow::Result<End> {
+    match &finished.outcome {
+        Outcome::Exited(status) => match status.code().map(End::from_status) {
+            Some(Some(end)) => Ok(end),
+            _ => bail!("{PROGRAM} failed: {status}\n{}", finished.stderr.trim_end()),
+        },
+        Outcome::TimedOut(limit) => Ok(End::TimedOut(*limit)),
+        Outcome::NotStarted(error) => bail!("{PROGRAM} could not start: {error}"),
     }
 }
 

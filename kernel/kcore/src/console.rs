@@ -34,13 +34,21 @@ pub enum Stream {
     Kernel = 3,
     /// The first process has ended; the bytes are its status, an `i32`, least byte first.
     Status = 4,
+    /// The line takes input from now on: what was sent before may be lost. No bytes.
+    Ready = 5,
 }
 
 impl Stream {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Output, Self::Error, Self::Kernel, Self::Status]
-            .into_iter()
-            .find(|stream| *stream as u8 == byte)
+        [
+            Self::Output,
+            Self::Error,
+            Self::Kernel,
+            Self::Status,
+            Self::Ready,
+        ]
+        .into_iter()
+        .find(|stream| *stream as u8 == byte)
     }
 
     /// The bytes before `len` bytes of this stream.
@@ -275,7 +283,7 @@ mod tests {
         let mut line = Vec::new();
         for (stream, bytes) in [
             (Stream::Output, &all[..]),
-            (Stream::Error, b""),
+            (Stream::Ready, b""),
             (Stream::Kernel, b"kernel: up\n"),
             (Stream::Status, &(-3i32).to_le_bytes()),
         ] {

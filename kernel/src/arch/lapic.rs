@@ -14,6 +14,8 @@ pub(crate) const VECTOR_TIMER: u8 = 0x40;
 pub(crate) const VECTOR_RESCHEDULE: u8 = 0x41;
 /// Forget cached translations.
 pub(crate) const VECTOR_FLUSH: u8 = 0x42;
+/// The console has input.
+pub(crate) const VECTOR_CONSOLE: u8 = 0x43;
 /// An interrupt that went away before it was taken; must not be acknowledged.
 pub(crate) const VECTOR_SPURIOUS: u8 = 0xff;
 

@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod features;
 pub(crate) mod fpu;
+pub(crate) mod ioapic;
 pub(crate) mod lapic;
 mod memory;
 pub(crate) mod pic;

@@ -2,11 +2,21 @@
 //!
 //! # Protocol
 //! A text is written as a whole under the console's lock. The panic path goes on without the lock
-//! after a bounded wait: its holder may be the one who panics.
+//! after a bounded wait: its holder may be the one who panics. Once framed (see [`kcore::console`]),
+//! the line carries frames only.
+//!
+//! # Who owns what
+//! `CONSOLE` owns the transmitter. The receiver is read by [`crate::console`] under its own lock.
 
-use core::fmt::{self, Write};
+use core::{
+    fmt::{self, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use kcore::SpinLock;
+use kcore::{
+    SpinLock,
+    console::{FRAME_LEN, Stream},
+};
 use x86_64::instructions::port::Port;
 
 const BASE: u16 = 0x3f8;
@@ -19,6 +29,10 @@ const LINE_STATUS: u16 = BASE + 5;
 const FIFO_LEN: usize = 16;
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
 const LINE_IDLE: u8 = 1 << 6;
+const RECEIVED: u8 = 1 << 0;
+const INTERRUPT_ON_RECEIVED: u8 = 1 << 0;
+/// Lets the interrupt out of the chip.
+const OUT2: u8 = 1 << 3;
 /// How often the panic path tries the lock.
 const PANIC_TRIES: u32 = 1_000_000;
 
@@ -26,6 +40,9 @@ const PANIC_TRIES: u32 = 1_000_000;
 static CONSOLE: SpinLock<Console> = SpinLock::new(Console);
 
 struct Console;
+
+/// Whether the line carries frames.
+static FRAMED: AtomicBool = AtomicBool::new(false);
 
 /// 115,200 baud, 8 bits, no parity, FIFO on, no interrupts.
 pub(crate) fn init() {
@@ -42,12 +59,42 @@ pub(crate) fn init() {
     }
 }
 
-/// Writes bytes to the console, not mixed with other texts.
+/// From now on the line carries frames.
+pub(crate) fn use_frames() {
+    // ORDERING: Relaxed: set before there is a program; only the boot's own lines come before.
+    FRAMED.store(true, Ordering::Relaxed);
+}
+
+/// Interrupts for each byte that comes in.
+pub(crate) fn interrupt_on_input() {
+    write_port(MODEM_CONTROL, 0x03 | OUT2);
+    write_port(INTERRUPT_ENABLE, INTERRUPT_ON_RECEIVED);
+}
+
+/// A byte that has come in.
+pub(crate) fn receive() -> Option<u8> {
+    (read_port(LINE_STATUS) & RECEIVED != 0).then(|| read_port(BASE))
+}
+
+/// Writes bytes of a stream to the console, not mixed with other texts.
 ///
 /// # Blocking
 /// Spins until the line has taken them.
-pub(crate) fn write(bytes: &[u8]) {
-    CONSOLE.lock().send(bytes);
+pub(crate) fn write(stream: Stream, bytes: &[u8]) {
+    CONSOLE.lock().send(stream, bytes);
+}
+
+/// Says with which status the first process has ended, if the line carries frames.
+pub(crate) fn write_status(status: i32) {
+    // ORDERING: Relaxed: as in `use_frames`.
+    if FRAMED.load(Ordering::Relaxed) {
+        write(Stream::Status, &status.to_le_bytes());
+    }
+}
+
+/// Says that input is taken from now on.
+pub(crate) fn write_ready() {
+    CONSOLE.lock().transmit(&Stream::Ready.header(0));
 }
 
 /// Writes a formatted text, not mixed with others.
@@ -70,7 +117,17 @@ pub(crate) fn drain() {
 }
 
 impl Console {
-    fn send(&mut self, bytes: &[u8]) {
+    fn send(&mut self, stream: Stream, bytes: &[u8]) {
+        for part in bytes.chunks(FRAME_LEN) {
+            // ORDERING: Relaxed: as in `use_frames`.
+            if FRAMED.load(Ordering::Relaxed) {
+                self.transmit(&stream.header(part.len()));
+            }
+            self.transmit(part);
+        }
+    }
+
+    fn transmit(&mut self, bytes: &[u8]) {
         for burst in bytes.chunks(FIFO_LEN) {
             wait_for(TRANSMITTER_EMPTY);
             burst.iter().for_each(|byte| write_port(BASE, *byte));
@@ -80,17 +137,21 @@ impl Console {
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.send(text.as_bytes());
+        self.send(Stream::Kernel, text.as_bytes());
         Ok(())
     }
 }
 
 fn wait_for(bit: u8) {
-    let mut port = Port::<u8>::new(LINE_STATUS);
-    // SAFETY: reading the line status changes nothing that matters here.
-    while unsafe { port.read() } & bit == 0 {
+    while read_port(LINE_STATUS) & bit == 0 {
         core::hint::spin_loop();
     }
+}
+
+fn read_port(port: u16) -> u8 {
+    let mut port = Port::<u8>::new(port);
+    // SAFETY: as in `write_port`; reading takes at most a received byte, for the one who reads.
+    unsafe { port.read() }
 }
 
 fn write_port(port: u16, value: u8) {

@@ -5,6 +5,7 @@
 
 mod acpi;
 mod entry;
+mod options;
 pub(crate) mod pvh;
 mod smp;
 pub(crate) mod start;

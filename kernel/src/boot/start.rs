@@ -10,7 +10,7 @@ use kcore::{
 
 use crate::{
     arch::{clock, cpu, features, lapic, pic, qemu, serial, tables},
-    boot::{acpi, pvh::BootInfo, smp},
+    boot::{acpi, options, pvh::BootInfo, smp},
     exit_code,
     fs::root,
     mm::{self, phys::PhysAddr},
@@ -74,7 +74,9 @@ fn start_init(boot: BootInfo) {
         );
     };
     for option in &line.options {
-        crate::println!("kernel: unknown option {option}");
+        if !options::apply(option) {
+            crate::println!("kernel: unknown option {option}");
+        }
     }
     if let Err(error) = exec::start_first(&line.init) {
         stop(

@@ -2,6 +2,8 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
+use kcore::console::Stream;
+
 use crate::{fs::file::OpenFile, syscall::errno::Errno};
 
 /// The most descriptors of a process.
@@ -52,7 +54,12 @@ impl Descriptors {
             read: false,
             write: true,
         };
-        let files = [input, output, output].map(|flags| Some(Arc::new(OpenFile::console(flags))));
+        let files = [
+            (input, Stream::Output),
+            (output, Stream::Output),
+            (output, Stream::Error),
+        ]
+        .map(|(flags, stream)| Some(Arc::new(OpenFile::console(flags, stream))));
         Self {
             files: files.into(),
         }

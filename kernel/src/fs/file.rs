@@ -1,11 +1,8 @@
 //! What can be behind a descriptor.
 
-use kcore::{SpinLock, UserRange};
+use kcore::{SpinLock, UserRange, console::Stream};
 
-use crate::{arch::serial, fs::descriptors::Flags, mm::uaccess, syscall::errno::Errno};
-
-/// A write to the console moves in pieces of this size; each piece is not mixed with others.
-const PIECE_LEN: usize = 512;
+use crate::{console, fs::descriptors::Flags, mm::uaccess, syscall::errno::Errno};
 
 /// An open file, shared by all descriptors that were made from one another.
 #[derive(Debug)]
@@ -16,7 +13,7 @@ pub(crate) struct OpenFile {
 
 #[derive(Debug)]
 enum Kind {
-    Console,
+    Console(Stream),
     Initrd {
         contents: &'static [u8],
         position: SpinLock<u64>,
@@ -24,10 +21,10 @@ enum Kind {
 }
 
 impl OpenFile {
-    /// The console.
-    pub(super) fn console(flags: Flags) -> Self {
+    /// The console; written bytes go to `stream`.
+    pub(super) fn console(flags: Flags, stream: Stream) -> Self {
         Self {
-            kind: Kind::Console,
+            kind: Kind::Console(stream),
             flags,
         }
     }
@@ -50,12 +47,12 @@ impl OpenFile {
     /// The contents, if they can be mapped.
     pub(crate) fn contents(&self) -> Option<&'static [u8]> {
         match self.kind {
-            Kind::Console => None,
+            Kind::Console(_) => None,
             Kind::Initrd { contents, .. } => Some(contents),
         }
     }
 
-    /// Reads at the position and moves it. The console has no input: it is always at its end.
+    /// Reads at the position and moves it; from the console, what has been typed.
     ///
     /// # Errors
     /// `EBADF` if not open for reading; `EFAULT`, and the position stays.
@@ -65,7 +62,7 @@ impl OpenFile {
         }
         UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
         let Kind::Initrd { contents, position } = &self.kind else {
-            return Ok(0);
+            return console::read(buffer, len);
         };
         // Claim the bytes under the lock, copy them without it.
         let (from, bytes) = {
@@ -95,19 +92,10 @@ impl OpenFile {
         if !self.flags.write {
             return Err(Errno::EBADF);
         }
-        UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
-        let mut piece = [0; PIECE_LEN];
-        let mut written = 0;
-        while written < len {
-            let piece_len = (len - written).min(PIECE_LEN as u64) as usize;
-            match uaccess::copy_in(buffer + written, &mut piece[..piece_len]) {
-                Ok(()) => serial::write(&piece[..piece_len]),
-                Err(error) if written == 0 => return Err(error),
-                Err(_) => break,
-            }
-            written += piece_len as u64;
-        }
-        Ok(written)
+        let Kind::Console(stream) = self.kind else {
+            return Err(Errno::EBADF);
+        };
+        console::write(stream, buffer, len)
     }
 
     /// Moves the position: whence 0 from the start, 1 from the position, 2 from the end.

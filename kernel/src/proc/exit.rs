@@ -16,7 +16,7 @@ use crate::{
     arch::{
         cpu,
         lapic::{self, VECTOR_RESCHEDULE},
-        qemu,
+        qemu, serial,
     },
     exit_code,
     proc::{
@@ -69,6 +69,7 @@ fn end_process(process: &Process) {
     }
     let status = process.status();
     crate::println!("kernel: init exited with status {status}");
+    serial::write_status(status);
     qemu::exit(if status == 0 {
         exit_code::SUCCESS
     } else {

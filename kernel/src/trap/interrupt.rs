@@ -5,8 +5,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use crate::{
     arch::{
         cpu,
-        lapic::{self, VECTOR_FLUSH, VECTOR_RESCHEDULE, VECTOR_SPURIOUS, VECTOR_TIMER},
+        lapic::{
+            self, VECTOR_CONSOLE, VECTOR_FLUSH, VECTOR_RESCHEDULE, VECTOR_SPURIOUS, VECTOR_TIMER,
+        },
     },
+    console,
     mm::shootdown,
     sched,
     trap::{fault, frame::TrapFrame},
@@ -63,6 +66,10 @@ fn interrupt(vector: u8) -> bool {
         VECTOR_FLUSH => {
             lapic::end_of_interrupt();
             shootdown::answer();
+        }
+        VECTOR_CONSOLE => {
+            lapic::end_of_interrupt();
+            console::fetch();
         }
         VECTOR_SPURIOUS => count_unexpected(),
         other => {

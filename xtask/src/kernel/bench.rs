@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
 use super::{Images, expect};
-use crate::initrd::{self, Entry};
+use crate::initrd::{self, Entry, Kind};
 use crate::qemu::{End, Machine};
 
 /// How long one boot may take. A hundred times what most need: the host may be busy.
@@ -123,7 +123,7 @@ impl<'a> Bench<'a> {
                 initrd::pack(&[Entry {
                     name: "bad".into(),
                     data,
-                    program: true,
+                    kind: Kind::Program,
                 }])?
             }
         };
