@@ -129,7 +129,7 @@ fn copy_padded(bytes: &[u8], at: usize, to: &mut [u8]) {
     to[count..].fill(0);
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::{boxed::Box, vec, vec::Vec};
 

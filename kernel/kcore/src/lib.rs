@@ -4,9 +4,10 @@
 //! plain values. Two kinds of items:
 //!
 //! - *owned* structures ([`RoundRobin`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
-//!   [`FrameBitmap`], [`Tree`], [`Contents`]): methods take `&mut self`, the kernel puts them under one
-//!   of its locks;
-//! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`ParkCell`], [`IdleSet`]): they carry their
+//!   [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`]): methods take
+//!   `&mut self`, the kernel puts them under one of its locks;
+//! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
+//!   [`IdleSet`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
@@ -29,9 +30,14 @@ mod futex;
 mod idle;
 mod join;
 mod list;
+mod mailbox;
+mod monitor;
+mod objects;
 mod park;
+mod pipe;
 mod regions;
 mod run_queue;
+mod semaphore;
 mod state;
 mod sync;
 mod tid;
@@ -46,9 +52,14 @@ pub use futex::{FutexKey, FutexTable, WaitEnd};
 pub use idle::IdleSet;
 pub use join::{JoinCell, JoinError};
 pub use list::{Linked, List, RunLink, WaitLink};
+pub use mailbox::{Mailbox, MailboxSize, Message, TooLong};
+pub use monitor::{Monitor, Side, Stopped, Wakes};
+pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use park::{ParkCell, Pause, Waiter};
+pub use pipe::{BrokenPipe, End, PipeBuffer};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
 pub use run_queue::RoundRobin;
+pub use semaphore::{Overflow, Semaphore};
 pub use state::{State, StateCell};
 #[cfg(loom)]
 pub use sync::with_seed;

@@ -57,6 +57,16 @@ impl<T: Linked<L>, L> List<T, L> {
         }
     }
 
+    /// Adds at the start.
+    #[inline]
+    pub fn push_front(&mut self, item: T) {
+        item.set_next(self.head.take());
+        if self.tail.is_none() {
+            self.tail = Some(item.clone());
+        }
+        self.head = Some(item);
+    }
+
     /// Takes the first.
     #[inline]
     pub fn pop_front(&mut self) -> Option<T> {
@@ -127,12 +137,16 @@ mod tests {
         let mut seed = 1u32;
         for number in 0..5000 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            match seed >> 30 {
-                0 | 1 => {
+            match seed >> 29 {
+                0..=2 => {
                     list.push_back(Rc::new(Node(number, RefCell::new(None))));
                     plain.push_back(number);
                 }
-                2 => assert_eq!(list.pop_front().map(|node| node.0), plain.pop_front()),
+                3 => {
+                    list.push_front(Rc::new(Node(number, RefCell::new(None))));
+                    plain.push_front(number);
+                }
+                4 | 5 => assert_eq!(list.pop_front().map(|node| node.0), plain.pop_front()),
                 _ => {
                     let rest = (seed >> 8) % 5;
                     let place = plain.iter().position(|n| n % 5 == rest);

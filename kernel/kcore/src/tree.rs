@@ -371,7 +371,7 @@ fn inode_of(place: u32) -> u64 {
     u64::from(place) + 1
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::{collections::BTreeMap, string::String, vec, vec::Vec};
 
