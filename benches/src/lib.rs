@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod asyncs;
 pub mod bars;
 pub mod cpus;
 pub mod model;
@@ -13,6 +14,10 @@ pub mod pools;
 pub mod sample;
 pub mod switches;
 pub mod usage;
+
+#[cfg(test)]
+#[path = "../tests/watchdog/mod.rs"]
+mod watchdog;
 
 /// The examples of the README, compiled and run with the documentation's.
 #[cfg(doctest)]

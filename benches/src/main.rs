@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use benches::peers::Native;
-use benches::{bars, cpus, model, pools, sample};
+use benches::{asyncs, bars, cpus, model, pools, sample};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use record::{Model, table};
@@ -29,6 +29,8 @@ enum Verb {
     Bars(BarsArgs),
     /// Measure the bars of the work-stealing pool in the same way.
     Pools(PoolsArgs),
+    /// Measure the bars of the async executor in the same way.
+    Async(AsyncArgs),
     /// Take one figure of a bar in this process and print it.
     Figure(bars::FigureArgs),
 }
@@ -54,6 +56,15 @@ struct PoolsArgs {
     effort: EffortArgs,
 }
 
+#[derive(clap::Args)]
+struct AsyncArgs {
+    /// The benches to run, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = benches_of(asyncs::SUITE))]
+    only: Vec<String>,
+    #[command(flatten)]
+    effort: EffortArgs,
+}
+
 /// How much is measured, and where it goes.
 #[derive(clap::Args)]
 struct EffortArgs {
@@ -63,7 +74,7 @@ struct EffortArgs {
     /// Workers of each pool [default: the CPUs of this machine]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     cpus: Option<u16>,
-    /// Rounds, of which the median is taken [default: 11 of bars, 7 of pools, 3 with --quick]
+    /// Rounds, of which the median is taken [default: 11 of bars, 7 of pools and async, 3 with --quick]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Write every figure to this file as well
@@ -108,6 +119,7 @@ fn main() -> ExitCode {
         }
         Verb::Bars(args) => measure_bars(&args),
         Verb::Pools(args) => measure_pools(&args),
+        Verb::Async(args) => measure_asyncs(&args),
         Verb::Figure(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
@@ -175,8 +187,25 @@ fn measure_pools(args: &PoolsArgs) -> anyhow::Result<ExitCode> {
         elsewhere: vec![(pools::RAYON_ON_OURS, program)],
         ..args.effort.options(&args.only)
     };
-    let outcome = bars::run(&pools::SUITE, &options)?;
-    args.effort.report(&outcome)?;
+    show_bars(&pools::SUITE, &args.effort, &options)
+}
+
+/// As the pools'.
+fn measure_asyncs(args: &AsyncArgs) -> anyhow::Result<ExitCode> {
+    show_bars(
+        &asyncs::SUITE,
+        &args.effort,
+        &args.effort.options(&args.only),
+    )
+}
+
+fn show_bars(
+    suite: &bars::Suite,
+    effort: &EffortArgs,
+    options: &bars::Options,
+) -> anyhow::Result<ExitCode> {
+    let outcome = bars::run(suite, options)?;
+    effort.report(&outcome)?;
     for row in &outcome.bars {
         println!("{}", bars::bar_line(row));
     }

@@ -8,8 +8,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 /// A moment to measure from.
@@ -64,6 +66,13 @@ impl Mark {
         });
         Took { wall, cpu, foreign }
     }
+}
+
+/// CPU time of all threads of this process so far, to the nanosecond.
+pub(crate) fn cpu() -> anyhow::Result<Duration> {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+        .context("could not read the process's CPU time")?;
+    Ok(Duration::from(time))
 }
 
 /// CPU time of this process so far, all threads and both modes.

@@ -4,9 +4,13 @@ use std::process::Command;
 
 #[test]
 fn an_unknown_bench_is_answered_with_the_list() {
-    for (suite, valid) in [("pools", "fib32, tree1023"), ("bars", "spawn_outside_24B")] {
+    for (suite, valid) in [
+        ("pools", "fib32, tree1023"),
+        ("bars", "spawn_outside_24B"),
+        ("async", "spawn_await_outside, spawn_await_inside"),
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args([suite, "--only", "fib32,nothing"])
+            .args([suite, "--only", "nothing"])
             .output()
             .expect("the lab can be started");
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -6,6 +6,7 @@
 //! The suite of the work-stealing pool needs two programs: the lab with all peers, and the same
 //! lines with rayon on our core, which is a package of its own, since two of rayon's cores can't
 //! be in one build. Where that one can't be built, its rows say so and the others are measured.
+//! The same holds for the runtimes on io_uring in the suite of the async executor.
 
 use std::convert::Infallible;
 use std::os::unix::process::CommandExt as _;
@@ -32,6 +33,13 @@ pub(crate) enum Suite {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// The async executor against the other runtimes
+    #[command(disable_help_flag = true)]
+    Async {
+        /// What the lab takes; --help lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 /// Runs the verb; returns only where the lab can't be built or started.
@@ -43,6 +51,7 @@ pub(crate) fn run(suite: &Suite) -> anyhow::Result<Infallible> {
             command
         }
         Suite::Pools { args } => pools(args)?,
+        Suite::Async { args } => asyncs(args)?,
     };
     let error = command.exec();
     let program = command.get_program().display();
@@ -75,5 +84,39 @@ fn pools(args: &[String]) -> anyhow::Result<Command> {
         Err(error) => eprintln!("{error:#}"),
     }
     command.args(args);
+    Ok(command)
+}
+
+/// The lab with every runtime; without those on io_uring where they can't be built, which its
+/// rows then say.
+fn asyncs(args: &[String]) -> anyhow::Result<Command> {
+    let build = |features: &str| {
+        let mut build = workspace::cargo();
+        build
+            .args(["build", "--locked", "--release", "--package", "benches"])
+            .args(["--bin", "lab", "--features", features])
+            .env("CARGO_TARGET_DIR", workspace::target().join("async"));
+        compare::build_program("the lab with all runtimes", build)
+    };
+    let peers = "benches/async-peers";
+    let with = |more: &[&str]| {
+        let features: Vec<_> = more.iter().map(|one| format!("benches/{one}")).collect();
+        format!("{peers},{}", features.join(","))
+    };
+    let tries = [
+        with(&["monoio", "compio"]),
+        with(&["monoio"]),
+        with(&["compio"]),
+        peers.to_owned(),
+    ];
+    let mut program = build(&tries[0]);
+    for features in &tries[1..] {
+        if let Err(error) = &program {
+            eprintln!("{error:#}; again with {features}");
+            program = build(features);
+        }
+    }
+    let mut command = Command::new(program?);
+    command.arg("async").args(args);
     Ok(command)
 }

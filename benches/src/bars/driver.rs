@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use record::{Metric, Report, Row, metric, stats};
 use wait_timeout::ChildExt as _;
 
-use super::{Against, Bar, Bench, Figure, Judged, LIMIT, Subject, Suite};
+use super::{Against, Bar, Bench, Figure, Judged, LIMIT, Sense, Subject, Suite};
 
 /// What to measure.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ pub fn run(suite: &Suite, options: &Options) -> anyhow::Result<Outcome> {
                     _ => &this,
                 });
                 command
-                    .args(["figure", figures.bench.name, subject.name])
+                    .args(["figure", suite.name, figures.bench.name, subject.name])
                     .args(["--cpus", &options.cpus.to_string()]);
                 if options.quick {
                     command.arg("--quick");
@@ -141,6 +141,7 @@ pub fn bar_line(row: &Row) -> String {
     let figure = match row.median {
         None => "no figure".to_owned(),
         Some(figure) if row.unit == metric::RATIO.unit => format!("{figure:.3}x"),
+        Some(figure) if figure < 100.0 => format!("{figure:.2} {}", row.unit),
         Some(figure) => format!("{figure:.0} {}", row.unit),
     };
     let note = row.note.as_deref().unwrap_or_default();
@@ -197,8 +198,7 @@ impl Figures {
     /// The rows of a claim's bars, and whether one of them was met.
     fn claim(&self, suite: &Suite, bars: &[Bar]) -> (Vec<Row>, bool) {
         let rows: Vec<Row> = bars.iter().map(|bar| self.row(suite, bar)).collect();
-        let is_met =
-            |(row, bar): (&Row, &Bar)| row.median.is_some_and(|median| median <= bar.at_most);
+        let is_met = |(row, bar): (&Row, &Bar)| row.median.is_some_and(|median| bar.is_met(median));
         let met = rows.iter().zip(bars).any(is_met);
         let noted = |(at, (row, bar))| {
             let missed = !is_met((&row, bar));
@@ -214,6 +214,13 @@ impl Figures {
             rows.into_iter().zip(bars).enumerate().map(noted).collect(),
             met,
         )
+    }
+
+    /// What the bench's claims are about; a bench without such a metric reports the time.
+    fn judged_metric(&self) -> &'static Metric {
+        let metrics = self.bench.metrics.iter();
+        let mut judged = metrics.filter(|(_, judged)| *judged == self.bench.judged);
+        judged.next().map_or(&metric::TIME, |(metric, _)| metric)
     }
 
     /// The row of a bar: one quotient, or one figure, a round.
@@ -238,33 +245,44 @@ impl Figures {
             Against::Nothing => {
                 let figures =
                     ours.map(|ours| ours.iter().map(|figure| figure.judged(judged)).collect());
-                (format!("{}, itself", bar.ours), &BAR, figures)
+                (
+                    format!("{}, itself", bar.ours),
+                    self.judged_metric(),
+                    figures,
+                )
             }
         };
         match samples {
             Ok(samples) => {
                 let verdict = match stats::median(&samples) {
-                    Some(median) if median <= bar.at_most => "met",
+                    Some(median) if bar.is_met(median) => "met",
                     _ => "MISSED",
                 };
-                let of = match judged {
-                    Judged::Wall => "wall",
-                    Judged::Cpu => "CPU",
+                let side = match bar.sense {
+                    Sense::AtMost => "at most",
+                    Sense::AtLeast => "at least",
+                };
+                let figure = self.judged_metric();
+                let of = match (figure.unit, judged) {
+                    ("ns", Judged::Wall) => "wall time",
+                    ("ns", Judged::Cpu) => "CPU time",
+                    _ => figure.name,
                 };
                 let claim = match bar.against {
-                    Against::Subject(_) => format!("{:.2}x of the {of} time", bar.at_most),
-                    Against::Nothing => format!("{:.0} ns", bar.at_most),
+                    Against::Subject(_) => format!("{:.2}x of the {of}", bar.limit),
+                    Against::Nothing => format!("{} {}", bar.limit, figure.unit),
                 };
-                Row::measured(self.bench.name, metric, subject, "host", samples)
-                    .with_note(format!("{verdict}: at most {claim}"))
+                let metric = match bar.sense {
+                    Sense::AtMost => Metric::lower(metric.name, metric.unit),
+                    Sense::AtLeast => Metric::higher(metric.name, metric.unit),
+                };
+                Row::measured(self.bench.name, &metric, subject, "host", samples)
+                    .with_note(format!("{verdict}: {side} {claim}"))
             }
             Err(reason) => Row::missing(self.bench.name, metric, subject, "host", reason),
         }
     }
 }
-
-/// A figure that is judged by itself.
-const BAR: Metric = Metric::lower("bar", "ns");
 
 /// The foreign share from which on wall times are said to be disturbed.
 const DISTURBED: f64 = 0.05;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 /// Which figure, and with how many workers.
 #[derive(clap::Args, Debug)]
 pub struct FigureArgs {
+    /// The suite of the bench
+    suite: String,
     /// The bench
     bench: String,
     /// Who is measured
@@ -26,9 +28,10 @@ impl FigureArgs {
     /// # Blocking
     /// Until every job has run.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let suites = [super::SUITE, crate::pools::SUITE];
+        let suites = [super::SUITE, crate::pools::SUITE, crate::asyncs::SUITE];
         let cpus = usize::from(self.cpus);
-        let figure = super::figure(&suites, &self.bench, &self.subject, cpus, self.quick)?;
+        let (suite, bench) = (&self.suite, &self.bench);
+        let figure = super::figure(&suites, suite, bench, &self.subject, cpus, self.quick)?;
         println!("{}", figure.to_line());
         Ok(ExitCode::SUCCESS)
     }

@@ -129,15 +129,26 @@ pub enum Against {
     Nothing,
 }
 
-/// A claim that a figure is at most so large, or so many times as large as another.
+/// On which side of a bar a figure is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sense {
+    /// Less is better.
+    AtMost,
+    /// More is better.
+    AtLeast,
+}
+
+/// A claim that a figure is at most, or at least, so large, or so many times as large as another.
 #[derive(Clone, Copy, Debug)]
 pub struct Bar {
     /// Whose figure it is about.
     pub ours: &'static str,
     /// What it is held against.
     pub against: Against,
-    /// The largest quotient, or the largest figure, that is right.
-    pub at_most: f64,
+    /// The last quotient, or the last figure, that is right.
+    pub limit: f64,
+    /// On which side of it the right ones are.
+    pub sense: Sense,
 }
 
 impl Bar {
@@ -146,7 +157,8 @@ impl Bar {
         Self {
             ours,
             against: Against::Subject(theirs),
-            at_most,
+            limit: at_most,
+            sense: Sense::AtMost,
         }
     }
 
@@ -155,7 +167,32 @@ impl Bar {
         Self {
             ours,
             against: Against::Nothing,
-            at_most,
+            limit: at_most,
+            sense: Sense::AtMost,
+        }
+    }
+
+    /// The claim that a figure is at least so large.
+    pub(crate) const fn at_least(ours: &'static str, limit: f64) -> Self {
+        Self {
+            ours,
+            against: Against::Nothing,
+            limit,
+            sense: Sense::AtLeast,
+        }
+    }
+
+    /// The same claim the other way round: at least.
+    #[must_use]
+    pub const fn or_more(mut self) -> Self {
+        self.sense = Sense::AtLeast;
+        self
+    }
+
+    fn is_met(&self, figure: f64) -> bool {
+        match self.sense {
+            Sense::AtMost => figure <= self.limit,
+            Sense::AtLeast => figure >= self.limit,
         }
     }
 }
@@ -189,6 +226,8 @@ pub(crate) const PER_JOB: &[(Metric, Judged)] = &[
 /// Questions that are asked in one run.
 #[derive(Clone, Copy)]
 pub struct Suite {
+    /// Its name; a bench's is its own within a suite only.
+    pub name: &'static str,
     /// The questions.
     pub benches: &'static [Bench],
     /// Subjects that have a row in every bench, if only one that says why there is no figure.
@@ -201,6 +240,7 @@ pub struct Suite {
 
 /// The claims of `pool-basic` and of the trait.
 pub const SUITE: Suite = Suite {
+    name: "bars",
     benches: &[spawn_outside::BENCH, trait_cost::BENCH],
     subjects: &[],
     left_out: &[],
@@ -213,18 +253,23 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Takes one figure in this process.
 ///
 /// # Errors
-/// Where there is no such bench or subject (the text lists the valid ones), or it fails.
+/// Where there is no such suite, bench or subject (the text lists the valid ones), or it fails.
 ///
 /// # Blocking
 /// Until every job has run.
 pub fn figure(
     suites: &[Suite],
+    suite: &str,
     bench: &str,
     subject: &str,
     cpus: usize,
     quick: bool,
 ) -> anyhow::Result<Figure> {
-    let benches = || suites.iter().flat_map(|suite| suite.benches);
+    let Some(suite) = suites.iter().find(|one| one.name == suite) else {
+        let valid: Vec<&str> = suites.iter().map(|one| one.name).collect();
+        anyhow::bail!("unknown suite '{suite}'; valid: {}", valid.join(", "));
+    };
+    let benches = || suite.benches.iter();
     let Some(bench) = benches().find(|one| one.name == bench) else {
         let valid: Vec<&str> = benches().map(|one| one.name).collect();
         anyhow::bail!("unknown bench '{bench}'; valid: {}", valid.join(", "));
@@ -267,7 +312,7 @@ mod tests {
     #[test]
     fn every_bar_names_subjects_of_its_bench() {
         // What a suite's rows list and this program was built without may be named as well.
-        for suite in [SUITE, crate::pools::SUITE] {
+        for suite in [SUITE, crate::pools::SUITE, crate::asyncs::SUITE] {
             for bench in suite.benches {
                 let mut names: Vec<_> = bench.subjects.iter().map(|one| one.name).collect();
                 names.extend(suite.left_out);
@@ -284,7 +329,7 @@ mod tests {
     #[test]
     fn unknown_names_are_answered_with_the_valid_ones() {
         let text = |bench, subject| {
-            figure(&[SUITE], bench, subject, 1, true)
+            figure(&[SUITE], "bars", bench, subject, 1, true)
                 .expect_err("unknown")
                 .to_string()
         };

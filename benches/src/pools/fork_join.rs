@@ -322,7 +322,7 @@ pub(super) const TREE1023_OUTSIDE: Bench = Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::watchdog;
+    use crate::watchdog;
 
     fn check<P: ForkJoin>() {
         let tree = Node::tree(7);

@@ -10,19 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use exec_core::sync::atomic::{AtomicU64, Ordering};
-use nix::time::{ClockId, clock_gettime};
 use record::Metric;
 
 use super::subjects::{Basic, Book, Rayon, RayonOnOurs, Spawn, Threadpool, Workstealing, start};
 use super::{OURS, RAYON_ON_OURS};
 use crate::bars::{Bar, Bench, CPU_NS_PER_JOB, Figure, Judged, Measure, Subject};
-
-/// CPU time of all threads of this process so far, to the nanosecond.
-fn cpu() -> anyhow::Result<Duration> {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
-        .context("could not read the process's CPU time")?;
-    Ok(Duration::from(time))
-}
+use crate::usage::cpu;
 
 /// How long a pool may take to notice that there is nothing to do.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -218,7 +211,7 @@ pub(super) const A_JOB_A_MILLISECOND: Bench = Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::watchdog;
+    use crate::watchdog;
 
     #[test]
     fn every_subject_runs_its_rare_jobs() {

@@ -195,7 +195,7 @@ pub(super) const SMALL_SUM: Bench = bench(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::watchdog;
+    use crate::watchdog;
 
     #[test]
     fn rayon_answers_right() {

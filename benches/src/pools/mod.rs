@@ -20,10 +20,6 @@ mod spawn;
 mod subjects;
 mod wake;
 
-#[cfg(test)]
-#[path = "../../tests/watchdog/mod.rs"]
-mod watchdog;
-
 use crate::bars::Suite;
 
 /// The pool that all this is about.
@@ -34,6 +30,7 @@ pub const RAYON_ON_OURS: &str = "rayon-on-ours";
 
 /// The claims of `pool-workstealing` and of `compat/rayon-core`.
 pub const SUITE: Suite = Suite {
+    name: "pools",
     benches: &[
         fork_join::FIB32,
         fork_join::TREE1023,

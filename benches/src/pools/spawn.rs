@@ -212,7 +212,7 @@ pub(super) const TWO_PRODUCERS: Bench = bench(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::watchdog;
+    use crate::watchdog;
 
     #[test]
     fn every_subject_runs_each_job_once() {

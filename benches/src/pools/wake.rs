@@ -162,7 +162,7 @@ pub(super) const ROUND_TRIP: Bench = bench(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::watchdog;
+    use crate::watchdog;
 
     #[test]
     fn every_subject_runs_its_jobs() {
