@@ -28,6 +28,7 @@ use exec_core::{
 
 use crate::{
     context::{self, Context, Role},
+    coop::BUDGET,
     driver::Bell,
     phase::{CLOSED, OPEN},
     poll::look_out,
@@ -84,7 +85,7 @@ impl<T: Threads> Shared<T> {
         );
         context::enter(self.ground, &context, || match &self.seat {
             Some(seat) => self.drive_seated(seat, future),
-            None => self.drive_here(future),
+            None => self.drive_here(&context, future),
         });
     }
 
@@ -100,7 +101,13 @@ impl<T: Threads> Shared<T> {
             // ORDERING: Acquire pairs with the waker's swap.
             if done.is_none() && state.woken.swap(false, AcqRel) {
                 // A panic must not take the worker's parts with it.
-                match unwind::catch(|| future.as_mut().poll(&mut cx)) {
+                let polled = unwind::catch(|| {
+                    context::with(self.ground, |context| {
+                        context.inspect(|context| context.budget.set(BUDGET));
+                    });
+                    future.as_mut().poll(&mut cx)
+                });
+                match polled {
                     Ok(Poll::Pending) => {}
                     Ok(Poll::Ready(())) => done = Some(Ok(())),
                     Err(payload) => done = Some(Err(payload)),
@@ -148,12 +155,20 @@ impl<T: Threads> Shared<T> {
         });
     }
 
-    fn drive_here(self: &Arc<Self>, mut future: Pin<&mut dyn Future<Output = ()>>) {
+    fn drive_here(
+        self: &Arc<Self>,
+        context: &Context,
+        mut future: Pin<&mut dyn Future<Output = ()>>,
+    ) {
         let state = Woken::new(self);
         let waker = Waker::from(state.clone());
         let mut cx = TaskContext::from_waker(&waker);
         let mut may_help = true;
-        while future.as_mut().poll(&mut cx).is_pending() {
+        let mut poll = || {
+            context.budget.set(BUDGET);
+            future.as_mut().poll(&mut cx)
+        };
+        while poll().is_pending() {
             // ORDERING: Acquire pairs with the waker's swap, here and below.
             while !state.woken.swap(false, AcqRel) {
                 // A worker on the look-out takes the job sooner than this thread could.

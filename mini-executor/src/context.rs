@@ -5,12 +5,14 @@
 //! pointer back when it is done. Everybody else finds null, or a block with another first word.
 
 use alloc::sync::Arc;
-use core::any::TypeId;
+use core::{any::TypeId, cell::Cell, ptr};
 
 use exec_core::{
     Threads,
     wait::{Completion, WaitMode, Waited},
 };
+
+use crate::coop::BUDGET;
 
 /// The address that marks our blocks.
 static OURS: u8 = 0;
@@ -46,6 +48,12 @@ pub(crate) struct Context {
     pub(crate) name: Arc<str>,
     /// `None` for a caller, which parks.
     pub(crate) wait: Option<WaitFn>,
+    /// What is left of the budget of the poll that this thread is in (`coop.rs`).
+    pub(crate) budget: Cell<u32>,
+    /// How often a poll was out of it.
+    pub(crate) gave_way: Cell<u64>,
+    /// The set of local tasks that this thread polls, or null (`local_set.rs`).
+    pub(crate) local_set: Cell<*const ()>,
 }
 
 impl Context {
@@ -62,6 +70,9 @@ impl Context {
             ground: TypeId::of::<T>(),
             name,
             wait,
+            budget: Cell::new(BUDGET),
+            gave_way: Cell::new(0),
+            local_set: Cell::new(ptr::null()),
         }
     }
 }

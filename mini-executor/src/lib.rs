@@ -36,6 +36,7 @@ mod blocking;
 mod builder;
 mod caller;
 mod context;
+mod coop;
 mod counters;
 mod driver;
 mod executor;
@@ -45,6 +46,7 @@ mod idle;
 pub mod io;
 mod join_set;
 mod latch;
+mod local_set;
 mod owned;
 mod padded;
 mod phase;
@@ -56,13 +58,20 @@ mod shared;
 mod spawner;
 mod time;
 mod wait;
+mod waiting;
 mod watch;
 mod worker;
 mod yield_now;
 
 pub use blocking::unblock::Unblock;
 pub use builder::{BuildError, Builder, MAX_WORKERS, PanicHandler};
+pub use coop::{Cooperative, Unconstrained};
+#[cfg(all(feature = "std", not(loom)))]
+pub use coop::{consume_budget, cooperative, unconstrained};
 pub use join_set::{GroupError, JoinSet};
+#[cfg(all(feature = "std", not(loom)))]
+pub use local_set::spawn_local;
+pub use local_set::{LocalHandle, LocalSet, LocalSpawner};
 pub use runtime::Runtime;
 pub use spawner::Spawner;
 pub use time::sleep::{Elapsed, Interval, Sleep, Timeout};

@@ -11,6 +11,7 @@ use crate::{
     blocking::unblock::Unblock,
     builder::Builder,
     join_set::JoinSet,
+    local_set::LocalSet,
     shared::Shared,
     spawner::Spawner,
     time::sleep::{Interval, Sleep, Timeout},
@@ -181,6 +182,11 @@ impl<T: Threads> Runtime<T> {
     /// An empty group of tasks.
     pub fn join_set<R: Send + 'static>(&self) -> JoinSet<R, T> {
         self.spawner.join_set()
+    }
+
+    /// A set of tasks that stay on this thread, and so need not be `Send`.
+    pub fn local_set(&self) -> LocalSet<T> {
+        self.spawner.local_set()
     }
 
     /// Spawns a closure and returns the handle of its result. One allocation.

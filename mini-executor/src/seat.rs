@@ -19,8 +19,7 @@
 //! same holds of closing: the phase is set and then the seat is tried; the seat is given back and
 //! then the phase is read.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::task::Waker;
+use alloc::sync::Arc;
 
 use exec_core::{
     Ground, Nanos, Threads,
@@ -28,13 +27,19 @@ use exec_core::{
 };
 
 use crate::{
-    driver::Bell, owned::Owner, phase::CLOSED, queue::local::Local, shared::Shared, worker::Worker,
+    driver::Bell,
+    owned::Owner,
+    phase::CLOSED,
+    queue::local::Local,
+    shared::Shared,
+    waiting::{Waiting, with},
+    worker::Worker,
 };
 
 /// Where one thread at a time sits, with something that goes with the place.
 pub struct Place<P> {
     parts: TryLock<Option<P>>,
-    waiting: TryLock<Vec<Waker>>,
+    waiting: Waiting,
 }
 
 impl<P> Place<P> {
@@ -42,7 +47,7 @@ impl<P> Place<P> {
     pub fn new(parts: P) -> Self {
         Self {
             parts: TryLock::new(Some(parts)),
-            waiting: TryLock::new(Vec::new()),
+            waiting: Waiting::new(),
         }
     }
 
@@ -57,12 +62,7 @@ impl<P> Place<P> {
         if parts.is_some() {
             return parts;
         }
-        let own = ground.unparker();
-        with(&self.waiting, ground, |waiting| {
-            if !waiting.iter().any(|waker| waker.will_wake(&own)) {
-                waiting.push(own.clone());
-            }
-        });
+        self.waiting.leave(&ground.unparker(), ground);
         if seeded("seat: who waits does not look twice") {
             return None;
         }
@@ -84,20 +84,7 @@ impl<P> Place<P> {
 
     /// Wakes who waits: the place is free, or gone for good.
     pub fn wake_waiting(&self, ground: &impl Ground) {
-        for waker in with(&self.waiting, ground, core::mem::take) {
-            // These are unparkers of the ground.
-            waker.wake();
-        }
-    }
-}
-
-/// Runs `f` on what the lock holds; others hold it for a few instructions.
-fn with<V, R>(lock: &TryLock<V>, ground: &impl Ground, mut f: impl FnMut(&mut V) -> R) -> R {
-    loop {
-        match lock.try_with(&mut f) {
-            Some(result) => return result,
-            None => ground.yield_now(),
-        }
+        self.waiting.wake_all(ground);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     context,
     home::Home,
     join_set::JoinSet,
+    local_set::LocalSet,
     shared::Shared,
     time::sleep::{Interval, Sleep, Timeout},
     wait::TaskWaiter,
@@ -117,6 +118,11 @@ impl<T: Threads> Spawner<T> {
     /// As [`Runtime::join_set`](crate::Runtime::join_set).
     pub fn join_set<R: Send + 'static>(&self) -> JoinSet<R, T> {
         JoinSet::new(self.clone())
+    }
+
+    /// As [`Runtime::local_set`](crate::Runtime::local_set).
+    pub fn local_set(&self) -> LocalSet<T> {
+        LocalSet::new(self.clone())
     }
 
     /// The time, as [`sleep_until`](Self::sleep_until) counts it.

@@ -30,6 +30,7 @@ use exec_core::{
 
 use crate::{
     context::{self, Block, Context, Role, WaitFn},
+    coop::BUDGET,
     counters::Counters,
     driver::Bell,
     idle::Awake,
@@ -364,10 +365,12 @@ impl<T: Threads> Worker<T> {
     fn execute(&self, job: Job) {
         let counters = self.counters();
         let below = self.current.replace(job.id());
+        let budget = self.context.budget.replace(BUDGET);
         counters.running.bump();
         let result = job.run();
         counters.running.put(counters.running.get() - 1);
         self.current.set(below);
+        self.context.budget.set(budget);
         counters.ran.bump();
         if let Err(payload) = result {
             counters.panicked.bump();

@@ -27,8 +27,9 @@ use futures_util::task::AtomicWaker;
 use mio::{Interest, Token, event};
 
 use super::reactor::Reactor;
-use crate::spawner::Spawner;
+use crate::{coop, spawner::Spawner};
 use exec_core::Threads;
+use kernel_bridge::Host;
 
 /// Something can be read.
 const READABLE: u32 = 1 << 0;
@@ -200,19 +201,21 @@ impl<S: event::Source> Watched<S> {
         cx: &mut Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        loop {
-            let word = match self.source.poll_ready(way, cx) {
-                Poll::Ready(word) => word,
-                Poll::Pending => return Poll::Pending,
-            };
-            match operation(&self.io) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.source.clear_ready(way, word);
+        coop::proceed::<Host, _>(cx, |cx| {
+            loop {
+                let word = match self.source.poll_ready(way, cx) {
+                    Poll::Ready(word) => word,
+                    Poll::Pending => return Poll::Pending,
+                };
+                match operation(&self.io) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.source.clear_ready(way, word);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return Poll::Ready(result),
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
             }
-        }
+        })
     }
 
     /// As [`poll_io`](Self::poll_io) for transfers of bytes up to `most`: one that was shorter has
@@ -224,25 +227,27 @@ impl<S: event::Source> Watched<S> {
         cx: &mut Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let word = match self.source.poll_ready(way, cx) {
-                Poll::Ready(word) => word,
-                Poll::Pending => return Poll::Pending,
-            };
-            match operation(&self.io) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.source.clear_ready(way, word);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(n) => {
-                    if 0 < n && n < most {
+        coop::proceed::<Host, _>(cx, |cx| {
+            loop {
+                let word = match self.source.poll_ready(way, cx) {
+                    Poll::Ready(word) => word,
+                    Poll::Pending => return Poll::Pending,
+                };
+                match operation(&self.io) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.source.clear_ready(way, word);
                     }
-                    return Poll::Ready(Ok(n));
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(n) => {
+                        if 0 < n && n < most {
+                            self.source.clear_ready(way, word);
+                        }
+                        return Poll::Ready(Ok(n));
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
                 }
-                Err(error) => return Poll::Ready(Err(error)),
             }
-        }
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use core::{
 use exec_core::{Nanos, Threads};
 
 use super::{timers::Added, wheel::Key};
-use crate::shared::Shared;
+use crate::{coop, shared::Shared};
 
 /// Ready at a point in time; see [`Runtime::sleep`](crate::Runtime::sleep).
 ///
@@ -59,6 +59,12 @@ impl<T: Threads> Future for Sleep<T> {
     /// # Blocking
     /// After the runtime has ended there are no timers: the thread sleeps in here then.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        coop::proceed::<T, _>(cx, |cx| self.as_mut().poll_timer(cx))
+    }
+}
+
+impl<T: Threads> Sleep<T> {
+    fn poll_timer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let shared = &*this.shared;
         if shared.ground.now() >= this.at {
