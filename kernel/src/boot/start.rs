@@ -65,7 +65,7 @@ fn start_init(boot: BootInfo) {
         Ok(archive) => archive,
         Err(error) => stop(exit_code::BAD_INITRD, format_args!("initrd: {error}")),
     };
-    root::mount(archive);
+    root::mount(&archive);
     let line = alloc::string::String::from_utf8_lossy(boot.command_line());
     let Ok(line) = CommandLine::parse(&line) else {
         stop(

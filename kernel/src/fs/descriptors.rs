@@ -1,10 +1,13 @@
-//! The open files of a process, by number.
+//! The open files of a process, by number, and the directory that its paths start from.
 
 use alloc::{sync::Arc, vec::Vec};
 
-use kcore::console::Stream;
+use kcore::{DirectoryId, console::Stream};
 
-use crate::{fs::file::OpenFile, syscall::errno::Errno};
+use crate::{
+    fs::{file::OpenFile, root},
+    syscall::errno::Errno,
+};
 
 /// The most descriptors of a process.
 const MAX: usize = 256;
@@ -17,6 +20,11 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    pub(super) const BOTH: Self = Self {
+        read: true,
+        write: true,
+    };
+
     /// 0 read, 1 write, 2 both.
     pub(crate) fn from_bits(bits: u64) -> Option<Self> {
         match bits {
@@ -41,6 +49,8 @@ impl Flags {
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     files: Vec<Option<Arc<OpenFile>>>,
+    /// Where relative paths start.
+    pub(crate) directory: DirectoryId,
 }
 
 impl Descriptors {
@@ -62,6 +72,7 @@ impl Descriptors {
         .map(|(flags, stream)| Some(Arc::new(OpenFile::console(flags, stream))));
         Self {
             files: files.into(),
+            directory: root::directory(),
         }
     }
 
@@ -81,7 +92,10 @@ impl Descriptors {
             .try_reserve_exact(self.files.len())
             .map_err(|_| Errno::ENOMEM)?;
         files.extend(self.files.iter().cloned());
-        Ok(Self { files })
+        Ok(Self {
+            files,
+            directory: self.directory,
+        })
     }
 
     /// The file of a descriptor.
@@ -105,6 +119,31 @@ impl Descriptors {
         }
         self.files[fd] = Some(file);
         Ok(fd as u64)
+    }
+
+    /// Gives a file this number; returns what had it before, to be dropped outside of the lock.
+    ///
+    /// # Errors
+    /// `EBADF` for a number that no descriptor can have.
+    pub(crate) fn replace(
+        &mut self,
+        fd: u64,
+        file: Arc<OpenFile>,
+    ) -> Result<Option<Arc<OpenFile>>, Errno> {
+        if fd >= MAX as u64 {
+            return Err(Errno::EBADF);
+        }
+        let place = fd as usize;
+        if place >= self.files.len() {
+            self.files.resize(place + 1, None);
+        }
+        Ok(self.files[place].replace(file))
+    }
+
+    /// Takes all out, to be dropped outside of the lock: the process has ended.
+    #[must_use]
+    pub(crate) fn take_all(&mut self) -> Vec<Option<Arc<OpenFile>>> {
+        core::mem::take(&mut self.files)
     }
 
     /// Frees a number; returns the file, to be dropped outside of the lock.

@@ -1,116 +1,193 @@
 //! What can be behind a descriptor.
+//!
+//! # Who owns what
+//! An open file is shared by all descriptors that were made from one another, so they share its
+//! position, under its lock. A read or write first moves the position past the bytes that it wants
+//! and then copies them without the lock, since touching a program's memory may wait for other CPUs;
+//! so each byte goes to one reader, and writers do not overwrite each other. If the copy ends early,
+//! the position goes back, unless somebody has moved it meanwhile.
 
-use kcore::{SpinLock, UserRange, console::Stream};
+use alloc::sync::Arc;
 
-use crate::{console, fs::descriptors::Flags, mm::uaccess, syscall::errno::Errno};
+use kcore::{DirectoryId, SpinLock, UserRange, console::Stream};
 
-/// An open file, shared by all descriptors that were made from one another.
+use crate::{
+    console,
+    fs::{
+        descriptors::Flags,
+        pages::DataPage,
+        pipe::PipeEnd,
+        root::{self, File},
+    },
+    mm::uaccess,
+    syscall::errno::Errno,
+};
+
+/// Bytes move between programs and the kernel in pieces of this size; a piece is not mixed with others.
+pub(crate) const PIECE_LEN: usize = 512;
+
+/// How a program sees an entry of a directory: its number, and its name up to a NUL.
+const ENTRY_LEN: usize = 8 + 256;
+
+/// An open file.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     kind: Kind,
     flags: Flags,
+    position: SpinLock<u64>,
 }
 
 #[derive(Debug)]
 enum Kind {
     Console(Stream),
-    Initrd {
-        contents: &'static [u8],
-        position: SpinLock<u64>,
+    File(Arc<File>),
+    Directory(DirectoryId),
+    /// One or two ends of pipes: a pipe's end, or a socket.
+    Stream {
+        read: Option<PipeEnd>,
+        write: Option<PipeEnd>,
     },
 }
 
 impl OpenFile {
-    /// The console; written bytes go to `stream`.
-    pub(super) fn console(flags: Flags, stream: Stream) -> Self {
+    fn new(kind: Kind, flags: Flags) -> Self {
         Self {
-            kind: Kind::Console(stream),
+            kind,
             flags,
+            position: SpinLock::new(0),
         }
     }
 
-    /// A file of the initrd, from its start.
-    pub(super) fn initrd(contents: &'static [u8]) -> Self {
+    /// The console; written bytes go to `stream`.
+    pub(super) fn console(flags: Flags, stream: Stream) -> Self {
+        Self::new(Kind::Console(stream), flags)
+    }
+
+    /// A file, from its start.
+    pub(super) fn file(file: Arc<File>, flags: Flags) -> Self {
+        Self::new(Kind::File(file), flags)
+    }
+
+    /// A directory, from its first entry.
+    pub(super) fn directory(id: DirectoryId) -> Self {
+        Self::new(Kind::Directory(id), Flags::BOTH)
+    }
+
+    /// A stream: what can be read from, and what can be written to.
+    pub(crate) fn stream(read: Option<PipeEnd>, write: Option<PipeEnd>) -> Self {
         let flags = Flags {
-            read: true,
-            write: false,
+            read: read.is_some(),
+            write: write.is_some(),
         };
-        Self {
-            kind: Kind::Initrd {
-                contents,
-                position: SpinLock::new(0),
-            },
-            flags,
-        }
+        Self::new(Kind::Stream { read, write }, flags)
     }
 
     /// The contents, if they can be mapped.
     pub(crate) fn contents(&self) -> Option<&'static [u8]> {
-        match self.kind {
-            Kind::Console(_) => None,
-            Kind::Initrd { contents, .. } => Some(contents),
+        match &self.kind {
+            Kind::File(file) => file.lock().untouched(),
+            _ => None,
         }
     }
 
     /// Reads at the position and moves it; from the console, what has been typed.
     ///
     /// # Errors
-    /// `EBADF` if not open for reading; `EFAULT`, and the position stays.
+    /// `EINVAL` if not open for reading, `EISDIR`, `EINTR`; `EFAULT`, and the position stays.
+    ///
+    /// # Blocking
+    /// On a stream, until there is a byte or nobody can write any more.
     pub(crate) fn read(&self, buffer: u64, len: u64) -> Result<u64, Errno> {
-        if !self.flags.read {
-            return Err(Errno::EBADF);
-        }
         UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
-        let Kind::Initrd { contents, position } = &self.kind else {
-            return console::read(buffer, len);
-        };
-        // Claim the bytes under the lock, copy them without it.
-        let (from, bytes) = {
-            let mut position = position.lock();
-            let from = *position;
-            let start = usize::try_from(from)
-                .unwrap_or(usize::MAX)
-                .min(contents.len());
-            let len = usize::try_from(len)
-                .unwrap_or(usize::MAX)
-                .min(contents.len() - start);
-            *position += len as u64;
-            (from, &contents[start..start + len])
-        };
-        if let Err(error) = uaccess::copy_out(buffer, bytes) {
-            *position.lock() = from;
-            return Err(error);
+        match &self.kind {
+            Kind::Directory(_) => Err(Errno::EISDIR),
+            _ if !self.flags.read => Err(Errno::EINVAL),
+            Kind::Console(_) => console::read(buffer, len),
+            Kind::File(file) => self.read_file(file, buffer, len),
+            Kind::Stream { read, .. } => read.as_ref().map_or(Ok(0), |end| end.read(buffer, len)),
         }
-        Ok(bytes.len() as u64)
     }
 
-    /// Writes to the console.
+    /// Writes at the position and moves it.
     ///
     /// # Errors
-    /// `EBADF` if not open for writing; `EFAULT` if nothing could be read from the buffer.
+    /// `EINVAL` if not open for writing, `EISDIR`; if nothing was written `EFAULT`, `ENOSPC`, `EPIPE`,
+    /// `EINTR`.
+    ///
+    /// # Blocking
+    /// On a stream, until there is room.
     pub(crate) fn write(&self, buffer: u64, len: u64) -> Result<u64, Errno> {
-        if !self.flags.write {
-            return Err(Errno::EBADF);
+        UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
+        match &self.kind {
+            Kind::Directory(_) => Err(Errno::EISDIR),
+            _ if !self.flags.write => Err(Errno::EINVAL),
+            Kind::Console(stream) => console::write(*stream, buffer, len),
+            Kind::File(file) => self.write_file(file, buffer, len),
+            Kind::Stream { write, .. } => {
+                write.as_ref().map_or(Ok(0), |end| end.write(buffer, len))
+            }
         }
-        let Kind::Console(stream) = self.kind else {
-            return Err(Errno::EBADF);
+    }
+
+    fn read_file(&self, file: &File, buffer: u64, len: u64) -> Result<u64, Errno> {
+        let (from, count) = {
+            let mut position = self.position.lock();
+            let from = *position;
+            let count = (file.lock().len() as u64).saturating_sub(from).min(len);
+            *position += count;
+            (from, count)
         };
-        console::write(stream, buffer, len)
+        let mut piece = [0; PIECE_LEN];
+        let mut done = 0;
+        while done < count {
+            let piece = &mut piece[..(count - done).min(PIECE_LEN as u64) as usize];
+            // Files do not get shorter.
+            file.lock().read(from + done, piece);
+            if let Err(error) = uaccess::copy_out(buffer + done, piece) {
+                self.move_back(from + count, from);
+                return Err(error);
+            }
+            done += piece.len() as u64;
+        }
+        Ok(done)
+    }
+
+    fn write_file(&self, file: &File, buffer: u64, len: u64) -> Result<u64, Errno> {
+        let (from, to) = {
+            let mut position = self.position.lock();
+            let from = *position;
+            *position = from.saturating_add(len).min(i64::MAX as u64);
+            (from, *position)
+        };
+        let result = in_pieces(buffer, len, |piece, done| {
+            let written = file.lock().write(from + done, piece, DataPage::new);
+            written.map_err(|_| Errno::ENOSPC)
+        });
+        self.move_back(to, from + result.unwrap_or(0));
+        result
+    }
+
+    /// Moves the position from `expected` back to `to`, unless somebody else has moved it.
+    fn move_back(&self, expected: u64, to: u64) {
+        let mut position = self.position.lock();
+        if *position == expected {
+            *position = to;
+        }
     }
 
     /// Moves the position: whence 0 from the start, 1 from the position, 2 from the end.
     ///
     /// # Errors
-    /// `EINVAL` before the start, for an unknown whence, and on the console.
+    /// `EINVAL` before the start, for an unknown whence, and for what has no positions.
     pub(crate) fn seek(&self, offset: i64, whence: u64) -> Result<u64, Errno> {
-        let Kind::Initrd { contents, position } = &self.kind else {
+        let Kind::File(file) = &self.kind else {
             return Err(Errno::EINVAL);
         };
-        let mut position = position.lock();
+        let mut position = self.position.lock();
         let base = match whence {
             0 => 0,
             1 => *position,
-            2 => contents.len() as u64,
+            2 => file.lock().len() as u64,
             _ => return Err(Errno::EINVAL),
         };
         let new = base
@@ -119,4 +196,75 @@ impl OpenFile {
         *position = new.ok_or(Errno::EINVAL)?;
         Ok(*position)
     }
+
+    /// Makes sure that what was written is where it belongs: it always is.
+    ///
+    /// # Errors
+    /// `EINVAL` for what is no file or directory.
+    pub(crate) fn sync(&self) -> Result<(), Errno> {
+        match &self.kind {
+            Kind::File(_) | Kind::Directory(_) => Ok(()),
+            Kind::Console(_) | Kind::Stream { .. } => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Writes at most `count` entries of the directory to `out`; returns how many, 0 at the end.
+    ///
+    /// # Errors
+    /// `ENOTDIR`; `ENOENT` if it has been removed; if nothing was written, `EFAULT`.
+    pub(crate) fn read_directory(&self, out: u64, count: u64) -> Result<u64, Errno> {
+        let Kind::Directory(id) = &self.kind else {
+            return Err(Errno::ENOTDIR);
+        };
+        let len = count.checked_mul(ENTRY_LEN as u64).ok_or(Errno::EFAULT)?;
+        UserRange::new(out, len).ok_or(Errno::EFAULT)?;
+        for done in 0..count {
+            let mut entry = [0; ENTRY_LEN];
+            let (before, after) = {
+                let mut position = self.position.lock();
+                let before = *position;
+                let next = root::next_entry(*id, before, &mut entry[8..])?;
+                let Some((after, inode)) = next else {
+                    return Ok(done);
+                };
+                entry[..8].copy_from_slice(&inode.to_ne_bytes());
+                *position = after;
+                (before, after)
+            };
+            if let Err(error) = uaccess::copy_out(out + done * ENTRY_LEN as u64, &entry) {
+                self.move_back(after, before);
+                return if done > 0 { Ok(done) } else { Err(error) };
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Copies a program's bytes piece by piece and hands each on with its offset; the sum of what was
+/// taken. A piece that is not taken whole is the last.
+///
+/// # Errors
+/// The first error, if nothing was taken before it.
+fn in_pieces(
+    buffer: u64,
+    len: u64,
+    mut take: impl FnMut(&[u8], u64) -> Result<usize, Errno>,
+) -> Result<u64, Errno> {
+    let mut piece = [0; PIECE_LEN];
+    let mut done = 0;
+    while done < len {
+        let piece = &mut piece[..(len - done).min(PIECE_LEN as u64) as usize];
+        let taken = uaccess::copy_in(buffer + done, piece).and_then(|()| take(piece, done));
+        match taken {
+            Ok(taken) => {
+                done += taken as u64;
+                if taken < piece.len() {
+                    break;
+                }
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }

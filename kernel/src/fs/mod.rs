@@ -1,5 +1,7 @@
-//! Files: the root (the initrd, read only), descriptors, the console.
+//! Files: the tree of names, descriptors, pipes, the console.
 
 pub(crate) mod descriptors;
 pub(crate) mod file;
+pub(crate) mod pages;
+pub(crate) mod pipe;
 pub(crate) mod root;

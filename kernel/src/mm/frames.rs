@@ -86,6 +86,12 @@ impl Frame {
         unsafe { core::slice::from_raw_parts_mut(self.0.pointer(), PAGE_SIZE as usize) }
     }
 
+    /// Its contents, while nobody can change them: it is not mapped.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: the frame is RAM in the physical map, owned by `self`, which is borrowed.
+        unsafe { core::slice::from_raw_parts(self.0.pointer(), PAGE_SIZE as usize) }
+    }
+
     /// Gives the frame to a page table, which remembers the address.
     pub(crate) fn into_address(self) -> PhysAddr {
         self.0

@@ -60,6 +60,9 @@ pub(crate) fn exit_group(status: i32) {
 
 /// The last thread has left.
 fn end_process(process: &Process) {
+    // Files close now, not when the last share of the process is dropped: others wait for them.
+    let files = process.files.lock().take_all();
+    drop(files);
     if process.pid() != INIT {
         return;
     }

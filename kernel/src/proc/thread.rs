@@ -12,6 +12,7 @@
 use alloc::{boxed::Box, string::String, sync::Arc};
 use core::{
     cell::{Cell, UnsafeCell},
+    fmt,
     mem::offset_of,
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
@@ -322,6 +323,12 @@ impl Thread {
 /// A thread as the waiting protocols see it.
 #[derive(Clone, Copy)]
 pub(crate) struct ThreadRef(pub(crate) &'static Thread);
+
+impl fmt::Debug for ThreadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "thread {}", self.0.tid())
+    }
+}
 
 impl ThreadRef {
     /// Follows a link.

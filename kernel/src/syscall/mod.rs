@@ -60,11 +60,19 @@ static CALLS: [Call; COUNT] = {
         4 => file::seek(a, b, c);
         5 => file::tell(a);
         6 => file::close(a);
+        7 => file::pipe(a);
         8 => memory::mmap(a, b, c, d, e);
         9 => memory::munmap(a);
         11 => thread::create(a, b, c, d);
         12 => thread::join(a, b);
         13 => thread::exit_group(a);
+        14 => file::create(a);
+        15 => file::mkdir(a);
+        16 => file::unlink(a);
+        17 => file::chdir(a);
+        18 => file::readdir(a, b, c);
+        19 => file::stat(a, b);
+        20 => file::fsync(a);
         0x100 => thread::gettid();
         0x101 => thread::yield_now();
         0x102 => futex::wait(a, b, c);
@@ -75,6 +83,9 @@ static CALLS: [Call; COUNT] = {
         0x107 => machine::shutdown(a);
         0x108 => thread::detach(a);
         0x109 => machine::free_memory();
+        0x140 => file::dup(a);
+        0x141 => file::dup2(a, b);
+        0x142 => file::mkfifo(a);
     }
     calls
 };
