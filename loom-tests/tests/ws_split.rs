@@ -52,7 +52,7 @@ fn thief(
 fn fork(split: &Split<AtomicUsize>, jobs: &Jobs, i: usize, inner: impl FnOnce()) {
     assert!(split.push(jobs.job(i)), "there is room");
     split.expose(1);
-    split.settle();
+    split.settle(1);
     inner();
     if split.pop() {
         jobs.took(jobs.job(i));

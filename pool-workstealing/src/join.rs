@@ -97,6 +97,15 @@ where
     }
 }
 
+/// Jobs that a `join_context` leaves exposed: as many as rayon's iterators split before they begin,
+/// since what a long leaf has not exposed stays here until it ends.
+const fn eager_for(workers: usize) -> usize {
+    match workers.checked_ilog2() {
+        Some(halvings) => halvings as usize + 2,
+        None => 1,
+    }
+}
+
 impl Worker {
     /// Runs `a` and `b`, perhaps at the same time, and returns both results. Each gets the worker
     /// it runs on, to be used for the next `join`: that is the fastest way to fork.
@@ -136,7 +145,7 @@ impl Worker {
             let rb = b(self);
             return (a(self), rb);
         }
-        let (rb, ra) = self.fork(b, |worker, _| a(worker));
+        let (rb, ra) = self.fork(b, |worker, _| a(worker), 1);
         (ra, rb)
     }
 
@@ -162,12 +171,13 @@ impl Worker {
         self.fork(
             |worker| a(worker, HERE),
             |worker, migrated| b(worker, FnContext { migrated }),
+            eager_for(self.num_threads()),
         )
     }
 
-    /// Runs `a` with `b` in the deque.
+    /// Runs `a` with `b` in the deque; `least` jobs are to lie exposed meanwhile.
     #[inline(never)]
-    fn fork<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    fn fork<A, B, RA, RB>(&self, a: A, b: B, least: usize) -> (RA, RB)
     where
         A: FnOnce(&Worker) -> RA + Send,
         B: FnOnce(&Worker, bool) -> RB + Send,
@@ -177,16 +187,16 @@ impl Worker {
         let split = &self.seat().split;
         let frame = Frame::new(b, self.index());
         if !split.push(frame.as_job()) {
-            // Nothing is exposed, so this makes room.
-            self.expose(1);
+            // Exposing makes room in the private part.
+            self.expose(split.exposed() + 1);
             if !split.push(frame.as_job()) {
                 // SAFETY: the job was never in the deque.
                 let b = unsafe { frame.take_body() };
                 return (a(self), b(self, false));
             }
         }
-        self.expose(self.sleep().idle().hungry().max(1));
-        split.settle();
+        self.expose(self.sleep().idle().hungry().max(least));
+        split.settle(least);
         let guard = Forked {
             worker: self,
             frame: &frame,

@@ -130,10 +130,13 @@ impl<T> Split<T> {
         self.own.sated.load(Relaxed)
     }
 
-    /// Owner: joins need not make jobs, as long as this holds.
+    /// Owner: joins need not make jobs, as long as this holds. `least` jobs have to be exposed
+    /// for that, and enough private ones be there.
     #[inline]
-    pub fn settle(&self) {
-        if self.own.private.load(Relaxed) >= self.own.enough.load(Relaxed) && self.exposed() != 0 {
+    pub fn settle(&self, least: usize) {
+        if self.own.private.load(Relaxed) >= self.own.enough.load(Relaxed)
+            && self.exposed() >= least
+        {
             self.own.sated.store(true, Relaxed);
         }
     }
