@@ -6,7 +6,7 @@ use std::sync::Arc;
 use exec_core::sync::with_seed;
 use loom::thread;
 use loom_tests::{breaks, holds};
-use pool_workstealing::model::Injector;
+use pool_workstealing::model::{Injector, Reader};
 
 fn push_from(injector: &Arc<Injector<usize>>, jobs: [usize; 2]) -> thread::JoinHandle<()> {
     let injector = injector.clone();
@@ -100,6 +100,44 @@ fn a_block_is_handed_back_once() {
 fn a_block_that_is_handed_back_twice_breaks() {
     with_seed("injector: a block is handed back twice", || {
         breaks(a_block_is_read_out_and_left);
+    });
+}
+
+/// Two takers count with readers of their own, while one of them brings more jobs: a block is
+/// used again only when both have settled.
+fn readers_settle_late() {
+    let injector = Arc::new(Injector::new());
+    for job in 0..3 {
+        assert_eq!(injector.push(job), Ok(()));
+    }
+    let taker = {
+        let injector = injector.clone();
+        thread::spawn(move || {
+            let reader = Reader::new();
+            [injector.take_by(&reader), injector.take_by(&reader)]
+        })
+    };
+    let reader = Reader::new();
+    let mut seen = vec![injector.take_by(&reader), injector.take_by(&reader)];
+    for job in 3..5 {
+        assert_eq!(injector.push(job), Ok(()));
+    }
+    seen.extend(taker.join().unwrap());
+    let mut seen: Vec<usize> = seen.into_iter().flatten().collect();
+    seen.extend(std::iter::from_fn(|| injector.take_by(&reader)));
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2, 3, 4], "a job was lost or taken twice");
+}
+
+#[test]
+fn a_block_waits_for_its_readers() {
+    holds(50, readers_settle_late);
+}
+
+#[test]
+fn a_reader_that_counts_too_soon_breaks() {
+    with_seed("injector: a reader counts off before it has read", || {
+        breaks(readers_settle_late);
     });
 }
 

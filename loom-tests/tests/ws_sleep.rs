@@ -238,3 +238,79 @@ fn a_spawn_on_a_worker_wakes_a_thief() {
 fn a_thief_without_a_last_look_breaks() {
     with_seed("sleep: no last look", || breaks(a_spawn_meets_a_thief));
 }
+
+/// A worker of two that runs a job and does not come back from it.
+fn run_for_good(sleep: &Sleep, me: usize, more: impl FnOnce() -> bool) {
+    sleep.arrive(me);
+    sleep.stop_search(more);
+}
+
+/// A post from outside meets one worker that runs for long and one that may sleep.
+fn a_post_from_outside_meets_a_busy_pool() {
+    let pool = Pool::new(2);
+    run_for_good(&pool.sleep, 0, || false);
+    let worker = pool.spawn(1, 1);
+    pool.jobs.fetch_add(1, Release);
+    pool.sleep.posted_outside(|| pool.has_jobs());
+    worker.join().unwrap();
+    assert_eq!(pool.ran.load(Relaxed), 1);
+}
+
+#[test]
+fn a_patient_poster_wakes_at_last() {
+    holds(20, a_post_from_outside_meets_a_busy_pool);
+}
+
+#[test]
+fn a_poster_that_relies_on_a_busy_worker_breaks() {
+    with_seed("sleep: a poster relies on a running worker", || {
+        breaks(a_post_from_outside_meets_a_busy_pool);
+    });
+}
+
+/// A worker pushes to its own deque while another, who found work elsewhere, ends its search:
+/// the third has to come for it.
+fn a_search_ends_beside_a_push() {
+    let sleep = Arc::new(Sleep::new(3));
+    let deque = Worker::new_lifo();
+    run_for_good(&sleep, 0, || false);
+    let ends = {
+        let (sleep, stealer) = (sleep.clone(), deque.stealer());
+        thread::spawn(move || {
+            // As a searcher looks: the deques of the others only when somebody else is awake.
+            let more = || !sleep.is_rest_asleep() && !stealer.is_empty();
+            run_for_good(&sleep, 1, more);
+        })
+    };
+    let comes = {
+        let (sleep, stealer) = (sleep.clone(), deque.stealer());
+        thread::spawn(move || {
+            sleep.arrive(2);
+            loop {
+                match stealer.steal() {
+                    Steal::Success(job) => return job,
+                    Steal::Retry => thread::yield_now(),
+                    Steal::Empty => {
+                        sleep.sleep(2, || !stealer.is_empty());
+                    }
+                }
+            }
+        })
+    };
+    deque.push(7);
+    sleep.posted();
+    assert_eq!(comes.join().unwrap(), 7);
+    ends.join().unwrap();
+}
+
+#[test]
+fn the_end_of_a_search_sees_what_a_runner_pushed() {
+    holds(100, a_search_ends_beside_a_push);
+}
+
+#[test]
+fn the_end_of_a_search_that_skips_a_runner_breaks() {
+    with_seed("sleep: a runner counts as asleep", || {
+        breaks(a_search_ends_beside_a_push);
+    });
+}

@@ -141,7 +141,7 @@ pub mod model {
     pub use crate::{
         queue::{
             deque::{Steal, Stealer, Worker},
-            injector::Injector,
+            injector::{Injector, Reader},
             split::Split,
         },
         sleep::{Idle, Sleep},

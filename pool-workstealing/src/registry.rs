@@ -41,7 +41,7 @@ use crate::{
     policy::WaitPolicy,
     queue::{
         deque::{self, Steal, Stealer},
-        injector::Injector,
+        injector::{Injector, Reader},
         split::Split,
     },
     sleep::Sleep,
@@ -282,7 +282,7 @@ impl Registry {
     ///
     /// # Errors
     /// The job with the reason.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spawn(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
         if self.is_closed() {
             return Err((job, Reason::ShutDown));
@@ -291,17 +291,29 @@ impl Registry {
     }
 
     /// As [`spawn`](Self::spawn), while draining too: for what belongs to accepted work.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enqueue(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
         match Worker::current_of(self) {
             Some(worker) => worker.push(job),
-            None => self.inject(job),
+            None => {
+                self.accept(job)?;
+                self.sleep.posted_outside(|| self.injector.has_ready());
+                Ok(())
+            }
         }
     }
 
     /// Takes a job into the injector.
     #[inline]
     pub(crate) fn inject(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+        self.accept(job)?;
+        self.sleep.posted();
+        Ok(())
+    }
+
+    /// Takes a job into the injector, and tells nobody.
+    #[inline(always)]
+    fn accept(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
         if self.is_forked() {
             return Err((job, Reason::Forked));
         }
@@ -314,7 +326,6 @@ impl Registry {
         if let Err(job) = self.injector.push(job) {
             return Err((job, Reason::ShutDown));
         }
-        self.sleep.posted();
         Ok(())
     }
 
@@ -322,10 +333,23 @@ impl Registry {
     #[inline]
     pub(crate) fn take_injected(&self) -> Option<QueuedJob> {
         let job = self.injector.take()?;
+        self.count_unqueued();
+        Some(job)
+    }
+
+    /// As [`take_injected`](Self::take_injected), by a worker.
+    #[inline]
+    pub(crate) fn take_injected_by(&self, reader: &Reader<QueuedJob>) -> Option<QueuedJob> {
+        let job = self.injector.take_by(reader)?;
+        self.count_unqueued();
+        Some(job)
+    }
+
+    #[inline]
+    fn count_unqueued(&self) {
         if self.config.queue_bound.is_some() {
             self.queued.fetch_sub(1, AcqRel);
         }
-        Some(job)
     }
 
     /// Gives worker `who` a job that only it may run; drops the job when that worker has left.

@@ -26,12 +26,14 @@ use crate::{
 /// Jobs of its own deque that a worker runs before it looks into the injector.
 const FAIR_EVERY: u32 = 61;
 /// Rounds of polling between two requests to the others to expose jobs.
-const ASK_EVERY: u64 = 256;
+const ASK_EVERY: u64 = 128;
+/// Looks into the injector in each of these rounds: a job from outside is met soonest.
+const POLL_LOOKS: u32 = 4;
 /// Rounds of polling between two looks at what others have exposed: about a microsecond. Each
 /// look takes the owner's cache line away from it.
-const FORKED_EVERY: u32 = 12;
+const FORKED_EVERY: u32 = 6;
 /// As above, when what was exposed was taken back between the looks.
-const FORKED_EVERY_MAX: u32 = 48;
+const FORKED_EVERY_MAX: u32 = 24;
 /// How long the one polling worker polls at most, and at least.
 pub(crate) const POLL_MAX: Duration = Duration::from_micros(50);
 const POLL_MIN: Duration = Duration::from_micros(2);
@@ -56,13 +58,20 @@ impl Worker {
         self.find_own().or_else(|| self.look_for_queued())
     }
 
+    /// Whether there is more work, for a searcher that has found some.
+    pub(crate) fn is_there_more(&self) -> bool {
+        // A worker falls asleep with empty deques, and nobody else fills them.
+        let rest_asleep = self.sleep().is_rest_asleep();
+        self.registry().injector.has_ready() || (!rest_asleep && self.registry().has_shared_work())
+    }
+
     /// The newest job of its own deque; now and then the oldest of the injector.
     #[inline]
     fn find_own(&self) -> Option<QueuedJob> {
         let tick = self.own().tick.get().wrapping_add(1);
         self.own().tick.set(tick);
         if tick.is_multiple_of(FAIR_EVERY)
-            && let Some(job) = self.registry().take_injected()
+            && let Some(job) = self.take_injected()
         {
             return Some(job);
         }
@@ -89,17 +98,20 @@ impl Worker {
     fn look_for_queued(&self) -> Option<QueuedJob> {
         self.seat()
             .take_mail()
-            .or_else(|| self.registry().take_injected())
-            .or_else(|| {
-                self.others().find_map(|seat| {
-                    if seat.stealer.is_empty() {
-                        return None;
-                    }
-                    let job = seat.steal_spawned()?;
-                    self.stole_from(seat);
-                    Some(job)
-                })
-            })
+            .or_else(|| self.take_injected())
+            .or_else(|| self.steal_queued())
+    }
+
+    /// A queued job of another worker's deque.
+    fn steal_queued(&self) -> Option<QueuedJob> {
+        self.others().find_map(|seat| {
+            if seat.stealer.is_empty() {
+                return None;
+            }
+            let job = seat.steal_spawned()?;
+            self.stole_from(seat);
+            Some(job)
+        })
     }
 
     /// The other seats that are taken, from a random one on.
@@ -216,7 +228,10 @@ impl Worker {
         if polls.get().is_multiple_of(ASK_EVERY) {
             self.ask_around();
         }
-        for _ in 0..2 {
+        for _ in 0..POLL_LOOKS {
+            if self.registry().injector.has_ready() {
+                return;
+            }
             spin_loop();
         }
     }

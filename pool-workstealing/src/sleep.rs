@@ -9,6 +9,8 @@
 //! * Poster: makes the work visible; full fence; reads the word. Somebody sleeps and nobody
 //!   searches: under the lock it takes one sleeper off the list, counts it as searching on its
 //!   behalf, and unparks it. While that one is on its way, posts wake nobody else.
+//!   A poster from outside that finds somebody running looks again for a moment before it does
+//!   so: whether somebody searches by now, or the work is gone.
 //! * Sleeper: under the lock, puts itself on the list and counts itself as sleeping; full fence;
 //!   looks at every queue once more. Work there: it gets up again. Otherwise it parks until a
 //!   waker has taken it off the list.
@@ -37,7 +39,7 @@ use exec_core::sync::{
         AtomicBool, AtomicU64, AtomicUsize,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
-    seeded, thread,
+    seeded, spin_loop, thread,
 };
 
 use crate::fence;
@@ -46,6 +48,10 @@ const SEARCHING: u64 = 1;
 const SLEEPING: u64 = 1 << 16;
 const BLOCKED: u64 = 1 << 32;
 const FIELD: u64 = 0xffff;
+/// How often a poster looks whether a running worker has come, before it wakes a sleeper; and
+/// the pauses between two looks. About a quarter of a microsecond in all.
+const PATIENCE: u32 = if cfg!(loom) { 1 } else { 3 };
+const PAUSES: u32 = if cfg!(loom) { 1 } else { 3 };
 
 /// The counts at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +155,17 @@ impl Sleep {
         self.idle().blocked() + 1 >= self.workers.load(Relaxed)
     }
 
+    /// Whether every other worker than the one that asks sleeps.
+    pub fn is_rest_asleep(&self) -> bool {
+        let me = if seeded("sleep: a runner counts as asleep") {
+            2
+        } else {
+            1
+        };
+        // A worker counts itself in `workers` before it counts as anything else.
+        self.idle().sleeping() + me >= self.workers.load(Relaxed)
+    }
+
     /// A worker has run out of work.
     pub fn start_search(&self) {
         self.idle.fetch_add(SEARCHING, AcqRel);
@@ -179,6 +196,37 @@ impl Sleep {
             fence::full();
         }
         self.wake_for_post();
+    }
+
+    /// As [`posted`](Self::posted), by a thread that is no worker. While somebody runs, and may
+    /// come for the work in a moment, it does not wake a sleeper at once: that costs both sides
+    /// more than the moment. `waits` tells whether the work is still there.
+    #[inline]
+    pub fn posted_outside(&self, waits: impl Fn() -> bool) {
+        // ORDERING: as in `posted`.
+        fence::full();
+        let idle = self.idle();
+        if idle.searching() == 0 && idle.0 != 0 {
+            if idle.hungry() + idle.blocked() < self.workers.load(Relaxed) && self.is_met(waits) {
+                return;
+            }
+            self.wake_for_post();
+        }
+    }
+
+    /// Waits a moment for a running worker to come for the work. What it sees is as good as what
+    /// `wake_for_post` would: a searcher looks at the work after its fence, and work that is gone
+    /// needs nobody.
+    #[cold]
+    fn is_met(&self, waits: impl Fn() -> bool) -> bool {
+        (0..PATIENCE).any(|_| {
+            for _ in 0..PAUSES {
+                spin_loop();
+            }
+            self.idle().searching() != 0
+                || !waits()
+                || seeded("sleep: a poster relies on a running worker")
+        })
     }
 
     /// As [`posted`](Self::posted), just after a read-modify-write that made the work visible.

@@ -24,7 +24,7 @@ use crate::{
     fork::Fork,
     job::QueuedJob,
     policy::WaitPolicy,
-    queue::deque,
+    queue::{deque, injector::Reader},
     registry::{Registry, Seat},
     search::POLL_MAX,
     sleep::Sleep,
@@ -70,6 +70,10 @@ pub(crate) struct Own {
     /// How many jobs were ever pushed to `deque` and not popped by this worker: an index that
     /// thieves do not move.
     bottom: Cell<usize>,
+    /// Jobs that `deque` has room for at least, before its length has to be looked at.
+    room: Cell<usize>,
+    /// What it takes out of the injector.
+    reader: Reader<QueuedJob>,
     /// The innermost queued job that is being run.
     inside: Cell<*const Inside>,
     pub(crate) tick: Cell<u32>,
@@ -136,7 +140,7 @@ impl Worker {
         self.registry().threads()
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn seat(&self) -> &Seat {
         &self.seat
     }
@@ -163,6 +167,8 @@ impl Worker {
             registry: registry.clone(),
             deque: seat.sit(),
             bottom: Cell::new(0),
+            room: Cell::new(0),
+            reader: Reader::new(),
             inside: Cell::new(ptr::null()),
             tick: Cell::new(0),
             random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ ((index as u64 + 1) << 32)),
@@ -213,8 +219,7 @@ impl Worker {
     fn main_loop(&self) {
         // It arrived as a searcher.
         while let Some(work) = self.search() {
-            self.sleep()
-                .stop_search(|| self.registry().has_shared_work());
+            self.sleep().stop_search(|| self.is_there_more());
             self.seat().counters.wakes.add();
             self.run_work(work);
             while !self.registry().must_leave(self.own().index)
@@ -337,14 +342,33 @@ impl Worker {
     /// The job with the reason.
     #[inline]
     pub(crate) fn push(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
-        if self.own().deque.len() >= DEQUE_MAX {
+        if !self.has_room() {
             return self.registry().inject(job);
         }
-        self.own().deque.push(job);
-        self.own().bottom.set(self.own().bottom.get() + 1);
+        let own = self.own();
+        own.deque.push(job);
+        own.bottom.set(own.bottom.get() + 1);
+        own.room.set(own.room.get() - 1);
         self.seat().counters.pushed.add();
         self.sleep().posted();
         Ok(())
+    }
+
+    /// Whether its deque is short enough for one more job; looks at the thieves' end, whose cache
+    /// line they own, only when it might not be.
+    #[inline]
+    fn has_room(&self) -> bool {
+        let own = self.own();
+        if own.room.get() == 0 {
+            own.room.set(DEQUE_MAX.saturating_sub(own.deque.len()));
+        }
+        own.room.get() != 0
+    }
+
+    /// The oldest job of the injector.
+    #[inline]
+    pub(crate) fn take_injected(&self) -> Option<QueuedJob> {
+        self.registry().take_injected_by(&self.own().reader)
     }
 
     /// The newest job of its deque.
@@ -352,6 +376,7 @@ impl Worker {
     pub(crate) fn pop(&self) -> Option<QueuedJob> {
         let job = self.own().deque.pop()?;
         self.own().bottom.set(self.own().bottom.get() - 1);
+        self.own().room.set(self.own().room.get() + 1);
         Some(job)
     }
 

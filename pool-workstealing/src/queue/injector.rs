@@ -15,6 +15,9 @@
 //!   gets no slot takes the lock and puts the next block in place: once every [`LEN`] jobs.
 //! * Take: read `taken`; the slot there must be `ready`; compare-exchange `taken`; move the job
 //!   out; count it off `unread`. At the end of a block, move `head` under the lock.
+//! * A taker that comes again and again counts with its own [`Reader`], and settles with `unread`
+//!   when it gets to another block or finds nothing: one shared word less a job. At worst each
+//!   reader keeps one block from being used again while it is busy.
 //! * Close: under the lock, take the tail's remaining slots away, so that a pusher either had
 //!   its slot before or goes to the lock and is refused.
 //!
@@ -27,7 +30,7 @@
 //! compare-exchange fails, since `taken` names the life it read and lives never come back; and
 //! a block is not used again before every slot of it was read out.
 
-use std::{mem::MaybeUninit, ptr};
+use std::{cell::Cell, mem::MaybeUninit, ptr};
 
 use crossbeam_utils::CachePadded;
 use exec_core::sync::{
@@ -52,6 +55,23 @@ struct Slot<T> {
     ready: AtomicBool,
     /// The pusher's from its claim to `ready`, then the taker's that moved `taken` over it.
     job: UnsafeCell<MaybeUninit<T>>,
+}
+
+impl<T> Slot<T> {
+    /// Moves the job out and gives the slot back.
+    ///
+    /// # Safety
+    /// The caller has claimed the slot, and calls this once for that.
+    #[inline]
+    unsafe fn take_out(&self) -> T {
+        let job = self.job.with(|place| {
+            // SAFETY: `ready` was set in the life that the claim confirmed, and the claim made
+            // this thread the only one to read the slot in that life.
+            unsafe { place.cast::<T>().read() }
+        });
+        self.ready.store(false, Relaxed);
+        job
+    }
 }
 
 struct Block<T> {
@@ -101,6 +121,23 @@ struct Roll<T> {
     lives: u64,
 }
 
+/// What one taker has taken out of a block and not yet counted off. It belongs to one injector.
+pub struct Reader<T> {
+    block: Cell<*const Block<T>>,
+    read: Cell<u64>,
+}
+
+impl<T> Reader<T> {
+    /// Of a taker that has taken nothing yet.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self {
+            block: Cell::new(ptr::null()),
+            read: Cell::new(0),
+        }
+    }
+}
+
 /// A queue that anybody may push to and take from.
 pub struct Injector<T> {
     tail: CachePadded<AtomicPtr<Block<T>>>,
@@ -146,7 +183,7 @@ impl<T> Injector<T> {
     ///
     /// # Errors
     /// The job comes back when the injector is closed.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, job: T) -> Result<(), T> {
         loop {
             let block = self.block(&self.tail);
@@ -161,7 +198,7 @@ impl<T> Injector<T> {
                 if seeded("injector: ready without release") {
                     slot.ready.store(true, Relaxed);
                 } else {
-                    // ORDERING: pairs with the Acquire of `take`.
+                    // ORDERING: pairs with the Acquire of `take_from`.
                     slot.ready.store(true, Release);
                 }
                 return Ok(());
@@ -201,7 +238,56 @@ impl<T> Injector<T> {
     }
 
     /// Takes the oldest job, if it is in place.
+    #[inline]
     pub fn take(&self) -> Option<T> {
+        let (block, slot) = self.claim()?;
+        // SAFETY: just claimed.
+        let job = unsafe { slot.take_out() };
+        self.count_off(block, 1);
+        Some(job)
+    }
+
+    /// As [`take`](Self::take), and counts with the taker's own `reader`.
+    #[inline]
+    pub fn take_by(&self, reader: &Reader<T>) -> Option<T> {
+        let Some((block, slot)) = self.claim() else {
+            if reader.read.get() != 0 {
+                self.settle(reader);
+            }
+            return None;
+        };
+        if !ptr::eq(reader.block.get(), block) {
+            self.settle(reader);
+            reader.block.set(block);
+        }
+        reader.read.set(reader.read.get() + 1);
+        if seeded("injector: a reader counts off before it has read") {
+            self.settle(reader);
+        }
+        // SAFETY: just claimed.
+        Some(unsafe { slot.take_out() })
+    }
+
+    /// Counts off what a reader has taken.
+    #[cold]
+    fn settle(&self, reader: &Reader<T>) {
+        // SAFETY: null, or a block of this injector, and blocks live as long as it does.
+        if let Some(block) = unsafe { reader.block.replace(ptr::null()).as_ref() } {
+            self.count_off(block, reader.read.take());
+        }
+    }
+
+    #[inline]
+    fn count_off(&self, block: &Block<T>, read: u64) {
+        // ORDERING: Release hands the slots back, Acquire collects all of them for reuse.
+        if block.unread.fetch_sub(read, AcqRel) == read {
+            self.reuse(block);
+        }
+    }
+
+    /// Makes the slot of the oldest job this taker's, if the job is in place.
+    #[inline]
+    fn claim(&self) -> Option<(&Block<T>, &Slot<T>)> {
         loop {
             let block = self.block(&self.head);
             // ORDERING: Acquire pairs with the Release of `open` and of the exchange below.
@@ -217,24 +303,13 @@ impl<T> Injector<T> {
             if !slot.ready.load(Acquire) {
                 return None;
             }
-            if block
+            let next = taken + 1;
+            let claimed = block
                 .taken
-                .compare_exchange_weak(taken, taken + 1, AcqRel, Acquire)
-                .is_err()
-            {
-                continue;
+                .compare_exchange_weak(taken, next, AcqRel, Acquire);
+            if claimed.is_ok() {
+                return Some((block, slot));
             }
-            let job = slot.job.with(|place| {
-                // SAFETY: `ready` was set in the life that the exchange confirmed, and the
-                // exchange made this thread the only one to read the slot in that life.
-                unsafe { place.cast::<T>().read() }
-            });
-            slot.ready.store(false, Relaxed);
-            // ORDERING: Release hands the slot back, Acquire collects all of them for reuse.
-            if block.unread.fetch_sub(1, AcqRel) == 1 {
-                self.reuse(block);
-            }
-            return Some(job);
         }
     }
 
