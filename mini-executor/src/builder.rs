@@ -1,7 +1,7 @@
 //! How a runtime is made.
 
 use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, time::Duration};
 
 use exec_core::{
     CreateReason, Job, ThreadSpec, Threads,
@@ -30,8 +30,10 @@ use crate::{
     runtime::Runtime,
     seat::{Place, Seat},
     shared::{OUTSIDE_LISTS, Remote, Shared},
+    spare::{MOST_SPARES, Spares},
     time::timers::Timers,
     watch::Watch,
+    watchdog::{Stuck, StuckHook, Watchdog},
     worker::Worker,
 };
 
@@ -74,6 +76,8 @@ pub struct Builder<T: Threads> {
     blocking_threads: usize,
     blocking_queue: usize,
     on_panic: Option<PanicHandler>,
+    watchdog: Option<Duration>,
+    on_stuck: Option<StuckHook>,
     ground: PhantomData<fn() -> T>,
 }
 
@@ -152,6 +156,8 @@ impl<T: Threads> Default for Builder<T> {
             blocking_threads: BLOCKING_THREADS,
             blocking_queue: BLOCKING_QUEUE,
             on_panic: None,
+            watchdog: None,
+            on_stuck: None,
             ground: PhantomData,
         }
     }
@@ -253,6 +259,27 @@ impl<T: Threads> Builder<T> {
         self
     }
 
+    /// Starts one more thread, which sees when a worker is stuck in one poll for `threshold` (1 ms
+    /// at the least): it tells so (to standard error, or to what [`on_stuck`](Self::on_stuck)
+    /// sets), and a spare thread takes the worker's place in its queue, at its timers and in the
+    /// reactor until the poll ends. It sleeps while all workers do.
+    ///
+    /// Without it other workers still take over what waits behind one that is held up, but when
+    /// all are, nobody does. A runtime of one thread only tells.
+    #[must_use]
+    pub fn watchdog(mut self, threshold: Duration) -> Self {
+        self.watchdog = Some(threshold);
+        self
+    }
+
+    /// Sets what the [`watchdog`](Self::watchdog) calls when a worker is stuck, and again when it
+    /// no longer is. It runs on the watchdog's thread; its panic is thrown away.
+    #[must_use]
+    pub fn on_stuck(mut self, hook: impl Fn(&Stuck) + Send + Sync + 'static) -> Self {
+        self.on_stuck = Some(Arc::new(hook));
+        self
+    }
+
     /// Makes the runtime and starts its workers.
     ///
     /// # Errors
@@ -292,13 +319,26 @@ impl<T: Threads> Builder<T> {
                 Ok(thread) => threads.push(thread),
                 Err(refused) => {
                     let started = threads.len();
-                    Self::undo(&shared, threads, asked - started);
+                    let watchdog = usize::from(shared.watchdog.is_some());
+                    Self::undo(&shared, threads, asked + watchdog - started);
                     return Err(BuildError::Thread {
                         started,
-                        asked,
+                        asked: asked + watchdog,
                         reason: refused.reason,
                     });
                 }
+            }
+        }
+        match shared.start_watchdog() {
+            Ok(thread) => threads.extend(thread),
+            Err(reason) => {
+                let started = threads.len();
+                Self::undo(&shared, threads, 1);
+                return Err(BuildError::Thread {
+                    started,
+                    asked: started + 1,
+                    reason,
+                });
             }
         }
         shared.threads.try_with(|kept| *kept = threads);
@@ -323,7 +363,11 @@ impl<T: Threads> Builder<T> {
         workers: usize,
     ) -> (Shared<T>, Vec<(Local, Owner)>) {
         let mut owners = Vec::with_capacity(workers);
-        let remotes: Box<[Remote]> = (0..=workers)
+        let spares = match self.seated {
+            true => 0,
+            false => workers.min(MOST_SPARES),
+        };
+        let remotes: Box<[Remote]> = (0..=workers + spares)
             .map(|_| {
                 let (queue, stealer) = local::ring();
                 let (owner, tasks) = Owner::new();
@@ -336,21 +380,35 @@ impl<T: Threads> Builder<T> {
                 }
             })
             .collect();
+        let mut places = owners.split_off(workers).into_iter();
+        let guest = places.next();
+        let spare_parts = places
+            .enumerate()
+            .map(|(at, (queue, tasks))| (workers + 1 + at, queue, tasks))
+            .rev()
+            .collect();
+        let watchdog = self
+            .watchdog
+            .map(|threshold| Watchdog::new(threshold, self.on_stuck.clone()));
         let shared = Shared {
             ground,
             name: Arc::from(String::from(self.name.clone())),
             lifo: self.lifo,
             on_panic: self.on_panic.clone(),
             injector: Injector::new((2 * workers).min(MOST_LANES)),
-            idle: Idle::new(workers),
+            idle: Idle::with_spares(workers, 1 + spares),
             driver: Arc::new(driver),
             lookout: Padded(Lookout::new(&ground)),
             watch: Padded(Watch::new()),
             patience: SharedPatience::new(),
             workers,
             remotes,
+            in_use: Padded(AtomicUsize::new(workers + 1)),
+            spares_most: spares,
+            spares: Spares::new(spare_parts),
+            stack_size: self.stack_size,
             seat: None,
-            guest: TryLock::new(owners.pop()),
+            guest: TryLock::new(guest),
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {
                     let (owner, shard) = Owner::new();
@@ -362,7 +420,8 @@ impl<T: Threads> Builder<T> {
             phase: Phase::new(),
             waiting: Padded(Counter::new()),
             all_left: Latch::new(),
-            present: Padded(AtomicUsize::new(workers)),
+            present: Padded(AtomicUsize::new(workers + usize::from(watchdog.is_some()))),
+            watchdog,
             threads: TryLock::new(Vec::new()),
             share: TasksShare::new(),
         };

@@ -79,6 +79,8 @@ pub(crate) struct Counters {
     pub(crate) wakes: Counter,
     /// Jobs on this worker's stack now: more than one when a job waits and helps.
     pub(crate) running: Counter,
+    /// `block_in_place` calls on this worker's stack now.
+    pub(crate) in_place: Counter,
 }
 
 impl Counters {
@@ -94,6 +96,7 @@ impl Counters {
             parks: Counter::new(),
             wakes: Counter::new(),
             running: Counter::new(),
+            in_place: Counter::new(),
         }
     }
 

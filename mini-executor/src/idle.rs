@@ -63,6 +63,8 @@ pub struct Idle {
     /// One bit a worker.
     sleepers: Box<[Padded<AtomicU64>]>,
     unparkers: Box<[Unparker]>,
+    /// Workers that may search at once, at the most.
+    searchers: usize,
 }
 
 /// What a worker finds when it stops sleeping.
@@ -78,7 +80,15 @@ pub enum Awake {
 impl Idle {
     /// For `workers` workers, none of which sleeps.
     pub fn new(workers: usize) -> Self {
+        Self::with_spares(workers, 0)
+    }
+
+    /// For `workers` workers, and so many places for others that come later.
+    pub fn with_spares(workers: usize, spares: usize) -> Self {
+        let searchers = workers.div_ceil(2);
+        let workers = workers + spares;
         Self {
+            searchers,
             searching: Padded(AtomicUsize::new(0)),
             sleepers: (0..workers.div_ceil(WORD))
                 .map(|_| Padded(AtomicU64::new(0)))
@@ -197,7 +207,7 @@ impl Idle {
     /// Worker: begins to search unless half of the workers do; `true` when it may.
     pub fn try_search(&self) -> bool {
         // ORDERING: a limit on noise, not on work.
-        if 2 * self.searching.load(Relaxed) >= self.unparkers.len() {
+        if self.searching.load(Relaxed) >= self.searchers {
             return false;
         }
         self.search();
@@ -244,6 +254,12 @@ impl Idle {
         } else {
             Awake::Claimed
         }
+    }
+
+    /// Whether worker `at` sleeps.
+    pub fn is_asleep(&self, at: usize) -> bool {
+        let (word, bit) = self.bit(at);
+        word.load(Acquire) & bit != 0
     }
 
     /// How many workers sleep.

@@ -55,11 +55,13 @@ mod queue;
 mod runtime;
 mod seat;
 mod shared;
+mod spare;
 mod spawner;
 mod time;
 mod wait;
 mod waiting;
 mod watch;
+mod watchdog;
 mod worker;
 mod yield_now;
 
@@ -73,8 +75,11 @@ pub use join_set::{GroupError, JoinSet};
 pub use local_set::spawn_local;
 pub use local_set::{LocalHandle, LocalSet, LocalSpawner};
 pub use runtime::Runtime;
+#[cfg(all(feature = "std", not(loom)))]
+pub use spare::block_in_place;
 pub use spawner::Spawner;
 pub use time::sleep::{Elapsed, Interval, Sleep, Timeout};
+pub use watchdog::Stuck;
 pub use yield_now::{YieldNow, yield_now};
 
 pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownReport, Stats};

@@ -150,6 +150,10 @@ impl<T: Threads> Shared<T> {
             shard.sweep();
         }
         self.idle.wake_all();
+        self.spares.wake_all(&self.ground);
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.rouse(&self.ground);
+        }
     }
 
     /// Drops jobs unrun, from any thread, and counts them.
@@ -170,7 +174,8 @@ impl<T: Threads> Shared<T> {
         if phase == OPEN || phase == CLOSED {
             return phase == CLOSED;
         }
-        if self.idle.sleeping() < self.workers || self.waiting.get() > 0 || self.has_any_work() {
+        let active = self.active();
+        if self.idle.sleeping() < active || self.waiting.get() > 0 || self.has_any_work() {
             return false;
         }
         if self.blocking.pending() > 0 {

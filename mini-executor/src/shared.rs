@@ -12,7 +12,13 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::task::Waker;
 use exec_core::{
     Job, Nanos, Reason, Rejected, Threads, Wake,
-    sync::TryLock,
+    sync::{
+        TryLock,
+        atomic::{
+            AtomicUsize,
+            Ordering::{AcqRel, Relaxed},
+        },
+    },
     task::{Schedule, TaskRef},
     unwind::{self, Payload},
 };
@@ -35,8 +41,10 @@ use crate::{
         local::{Local, Stealer},
     },
     seat::Seat,
+    spare::Spares,
     time::timers::{Added, Timers},
     watch::Watch,
+    watchdog::Watchdog,
     worker::Worker,
 };
 
@@ -70,8 +78,16 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) patience: SharedPatience,
     /// Its workers.
     pub(crate) workers: usize,
-    /// One for each worker, and the last for the guest.
+    /// One for each worker, one for the guest, and those of the spare threads.
     pub(crate) remotes: Box<[Remote]>,
+    /// The first of them that no thread has ever used, at the end.
+    pub(crate) in_use: Padded<AtomicUsize>,
+    /// How many spare threads there may be.
+    pub(crate) spares_most: usize,
+    pub(crate) spares: Spares,
+    /// Bytes of stack of a worker.
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) watchdog: Option<Watchdog>,
     /// Where a thread that drives the runtime sits, if it has no threads of its own.
     pub(crate) seat: Option<Seat>,
     /// What a thread in `block_on` needs to run a job as a worker would.
@@ -85,7 +101,7 @@ pub(crate) struct Shared<T: Threads> {
     /// Set when the last worker has left.
     pub(crate) all_left: Latch,
     /// Workers that have not left.
-    pub(crate) present: Padded<exec_core::sync::atomic::AtomicUsize>,
+    pub(crate) present: Padded<AtomicUsize>,
     pub(crate) threads: TryLock<Vec<T::Thread>>,
     /// What all living tasks hold together; see `home.rs`.
     pub(crate) share: TasksShare,
@@ -176,9 +192,37 @@ impl<T: Threads> Shared<T> {
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self
-                .remotes
+                .used()
                 .iter()
                 .any(|remote| remote.queue.stealable() > 1)
+    }
+
+    /// How many of the remotes any thread has ever used.
+    #[inline]
+    pub(crate) fn in_use(&self) -> usize {
+        // ORDERING: a spare thread that nobody looks at yet looks after itself.
+        self.in_use.load(Relaxed)
+    }
+
+    /// The remotes that any thread has ever used.
+    #[inline]
+    pub(crate) fn used(&self) -> &[Remote] {
+        &self.remotes[..self.in_use()]
+    }
+
+    /// How many threads are workers now.
+    pub(crate) fn active(&self) -> usize {
+        self.workers + self.spares.seated()
+    }
+
+    /// One of those that are present leaves, as the last thing it does.
+    pub(crate) fn left(self: &Arc<Self>) {
+        // ORDERING: AcqRel: the last one to leave has seen what all did.
+        if self.present.fetch_sub(1, AcqRel) == 1 {
+            self.cancel_jobs(self.injector.settle());
+            self.all_left.set();
+            self.settle_share();
+        }
     }
 
     /// Whether any queue has any work.

@@ -115,6 +115,18 @@ impl<T: Threads> Spawner<T> {
         try_spawn_on(&Blocking(self.0.clone()), &Meta::new(), f)
     }
 
+    /// Runs a closure that blocks on this thread; when that is a worker of this runtime, another
+    /// thread does its work meanwhile. As the free function `block_in_place`, for any ground.
+    ///
+    /// # Panics
+    /// With the panic of `f`.
+    ///
+    /// # Blocking
+    /// As `f` does.
+    pub fn block_in_place<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.0.block_in_place(f)
+    }
+
     /// As [`Runtime::join_set`](crate::Runtime::join_set).
     pub fn join_set<R: Send + 'static>(&self) -> JoinSet<R, T> {
         JoinSet::new(self.clone())

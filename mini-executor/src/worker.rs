@@ -23,7 +23,7 @@ use core::{
 
 use exec_core::{
     Job, JobId, Nanos, Threads, Wake,
-    sync::{atomic::Ordering::AcqRel, spin_loop},
+    sync::spin_loop,
     task::TaskRef,
     wait::{Completion, WaitMode, Waited, park_until},
 };
@@ -55,7 +55,7 @@ const ROUNDS: u32 = 4;
 #[repr(C)]
 pub(crate) struct Worker<T: Threads> {
     context: Context,
-    shared: Arc<Shared<T>>,
+    pub(crate) shared: Arc<Shared<T>>,
     pub(crate) index: usize,
     queue: Local,
     tasks: Owner,
@@ -115,6 +115,29 @@ impl<T: Threads> Worker<T> {
 
     /// A worker's whole life.
     pub(crate) fn run(shared: Arc<Shared<T>>, index: usize, queue: Local, tasks: Owner) {
+        Self::run_with(shared, index, queue, tasks, |worker| {
+            while worker.shared.phase.get() != CLOSED {
+                worker.turn();
+            }
+        });
+    }
+
+    /// One job, or a sleep.
+    pub(crate) fn turn(&self) {
+        match self.next() {
+            Some(job) => self.execute(job),
+            None => self.sleep(None, &|| false),
+        }
+    }
+
+    /// Lives as a worker for as long as `live` does, which ends with the runtime.
+    pub(crate) fn run_with(
+        shared: Arc<Shared<T>>,
+        index: usize,
+        queue: Local,
+        tasks: Owner,
+        live: impl FnOnce(&Self),
+    ) {
         let bell = Bell::new(shared.ground, shared.driver.clone());
         let role = (Role::Worker, Self::wait_erased as WaitFn);
         let worker = Self::new(shared, index, (queue, tasks), bell, role);
@@ -127,12 +150,7 @@ impl<T: Threads> Worker<T> {
                 .register(index, worker.bell.clone().into())
         };
         context::enter(ground, &worker, || {
-            while worker.shared.phase.get() != CLOSED {
-                match worker.next() {
-                    Some(job) => worker.execute(job),
-                    None => worker.sleep(None, &|| false),
-                }
-            }
+            live(&worker);
             worker.clear();
         });
         worker.leave();
@@ -289,7 +307,7 @@ impl<T: Threads> Worker<T> {
         let shared = &*self.shared;
         if shared.next_timer() != Nanos::MAX {
             let now = shared.ground.now();
-            for remote in &shared.remotes {
+            for remote in shared.used() {
                 remote.timers.fire(now);
             }
         }
@@ -322,7 +340,7 @@ impl<T: Threads> Worker<T> {
             }
             self.searching.set(true);
         }
-        let count = shared.remotes.len();
+        let count = shared.in_use();
         let least = if self.greedy.get() { 1 } else { 2 };
         for _ in 0..ROUNDS {
             let mut again = false;
@@ -391,7 +409,7 @@ impl<T: Threads> Worker<T> {
         }
         let lone = Lone::new();
         let seen = look_out(&shared.ground, time, limit, || {
-            let held_up = || lone.is_held_up(shared.remotes.iter().map(|r| &r.queue));
+            let held_up = || lone.is_held_up(shared.used().iter().map(|r| &r.queue));
             if shared.has_work() || shared.phase.get() != OPEN || over() {
                 return true;
             }
@@ -437,6 +455,9 @@ impl<T: Threads> Worker<T> {
             self.searching.set(true);
             self.greedy.set(true);
         }
+        if let Some(watchdog) = &shared.watchdog {
+            watchdog.rouse(&shared.ground);
+        }
     }
 
     /// Parks; as the one that watches the others, if nobody does and some are awake.
@@ -444,7 +465,7 @@ impl<T: Threads> Worker<T> {
         let shared = &*self.shared;
         let Some(rest) = shared
             .watch
-            .take(self.index, || shared.idle.sleeping() < shared.workers)
+            .take(self.index, || shared.idle.sleeping() < shared.active())
         else {
             let until = (until != Nanos::MAX).then_some(until);
             self.bell.park(shared.ground, until);
@@ -498,11 +519,15 @@ impl<T: Threads> Worker<T> {
             shared.waiting.take(1);
         };
         self.suspended.borrow_mut().pop();
+        self.pass_on();
+        waited
+    }
+
+    /// Claimed for a job just when it had another thing to do: passes the duty on.
+    pub(crate) fn pass_on(&self) {
         if self.searching.get() {
-            // Claimed for a job just when the wait ended: pass the duty on.
             self.stop_searching();
         }
-        waited
     }
 
     /// [`wait`](Self::wait) for a thread that only knows the context.
@@ -547,9 +572,7 @@ impl<T: Threads> Worker<T> {
             }
         });
         if open {
-            if worker.searching.get() {
-                worker.stop_searching();
-            }
+            worker.pass_on();
             return Some((worker.queue, worker.tasks));
         }
         worker.leave();
@@ -575,7 +598,7 @@ impl<T: Threads> Worker<T> {
     }
 
     /// Moves what is queued here to the injector.
-    fn hand_over(&self) {
+    pub(crate) fn hand_over(&self) {
         let mut jobs = Vec::from_iter(self.queue.take_next());
         jobs.extend(core::iter::from_fn(|| self.queue.pop()));
         if !jobs.is_empty() {
@@ -609,11 +632,6 @@ impl<T: Threads> Worker<T> {
         if self.searching.take() {
             let _ = shared.idle.found();
         }
-        // ORDERING: AcqRel: the last one to leave has seen what all did.
-        if shared.present.fetch_sub(1, AcqRel) == 1 {
-            shared.cancel_jobs(shared.injector.settle());
-            shared.all_left.set();
-            self.shared.settle_share();
-        }
+        self.shared.left();
     }
 }
