@@ -43,7 +43,7 @@ fn fork_with<B: FnOnce() + Send>(
 ) {
     // SAFETY: `b` is `Send` and outlives the job: `Forked` ends, by `finish` or by drop, only
     // when the body has run or can no longer start.
-    let (job, ptr) = unsafe { CallCell::<B, ()>::allocate(b) };
+    let (job, ptr) = unsafe { CallCell::<B, ()>::allocate(b, exec.waiter()) };
     // Where there is no room, `b` is better run here than waited with.
     let meta = Meta::new().without_waiting();
     let (ticket, refused) = match exec.schedule(job, &meta) {
@@ -51,8 +51,7 @@ fn fork_with<B: FnOnce() + Send>(
         Err(Rejected { job, .. }) => (Ticket::shared(), Some(job)),
     };
     // SAFETY: the handle's reference to a cell of this type.
-    let handle =
-        unsafe { JoinHandle::from_raw(ptr, &CallCell::<B, ()>::JOIN, exec.waiter(), ticket) };
+    let handle = unsafe { JoinHandle::from_raw(ptr, ticket) };
     let forked = Forked {
         handle: ManuallyDrop::new(handle),
         refused,

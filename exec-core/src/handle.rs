@@ -255,7 +255,7 @@ where
     T: Send + 'static,
 {
     // SAFETY: `F` and `T` are `Send` and `'static`.
-    let (job, ptr) = unsafe { CallCell::allocate(f) };
+    let (job, ptr) = unsafe { CallCell::allocate(f, exec.waiter()) };
     let ticket = match exec.schedule(job, meta) {
         Ok(ticket) => ticket,
         Err(Rejected { job, reason }) => {
@@ -264,7 +264,7 @@ where
         }
     };
     // SAFETY: the handle's reference to a cell of this type.
-    unsafe { JoinHandle::from_raw(ptr, &CallCell::<F, T>::JOIN, exec.waiter(), ticket) }
+    unsafe { JoinHandle::from_raw(ptr, ticket) }
 }
 
 /// As [`spawn_on`], and a refused closure comes back.
@@ -278,15 +278,14 @@ where
     T: Send + 'static,
 {
     // SAFETY: `F` and `T` are `Send` and `'static`.
-    let (job, ptr) = unsafe { CallCell::allocate(f) };
+    let (job, ptr) = unsafe { CallCell::allocate(f, exec.waiter()) };
     let scheduled = exec.schedule(job, meta);
     let (ticket, refused) = match scheduled {
         Ok(ticket) => (ticket, None),
         Err(Rejected { job, reason }) => (Ticket::shared(), Some((job, reason))),
     };
     // SAFETY: the handle's reference to a cell of this type.
-    let handle =
-        unsafe { JoinHandle::from_raw(ptr, &CallCell::<F, T>::JOIN, exec.waiter(), ticket) };
+    let handle = unsafe { JoinHandle::from_raw(ptr, ticket) };
     let Some((job, reason)) = refused else {
         return Ok(handle);
     };

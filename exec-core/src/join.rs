@@ -5,6 +5,7 @@ use core::{
     future::Future,
     marker::PhantomData,
     mem::MaybeUninit,
+    num::NonZero,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll},
@@ -15,22 +16,16 @@ use crate::{
     executor::Ticket,
     ground::Nanos,
     job::JobId,
-    task::header::{HandleDrop, Header},
+    task::{
+        header::{HandleDrop, Head, Header},
+        way,
+    },
     unwind,
     wait::{WaitMode, Waited, Waiter},
 };
 
-/// What a handle can ask of its cell; all but `release` need the handle's reference.
-pub(crate) struct JoinVTable {
-    /// Moves the output of a complete cell, a `Result<T, JoinError>`, to the place given, once.
-    pub(crate) take: unsafe fn(NonNull<Header>, *mut ()),
-    /// Gives up the handle's reference.
-    pub(crate) release: unsafe fn(NonNull<Header>),
-    /// Asks for the job not to run (on).
-    pub(crate) cancel: unsafe fn(NonNull<Header>) -> bool,
-    /// Runs the job on this thread if nobody has started it.
-    pub(crate) run_here: unsafe fn(NonNull<Header>) -> bool,
-}
+/// Set in a handle's pointer when there is a receipt in the cell.
+const TICKET: usize = 1;
 
 /// The one right to the result of a spawned job.
 ///
@@ -48,11 +43,9 @@ pub(crate) struct JoinVTable {
 /// ```
 #[must_use = "dropping a JoinHandle detaches the job; call `detach` to say that you mean it"]
 pub struct JoinHandle<T> {
-    ptr: NonNull<Header>,
-    vtable: &'static JoinVTable,
-    waiter: &'static dyn Waiter,
-    ticket: Ticket,
-    taken: bool,
+    /// `None` when the result was taken, and the reference given up. The lowest bit says that
+    /// there is a receipt in the cell.
+    ptr: Option<NonNull<Head>>,
     result: PhantomData<T>,
 }
 
@@ -66,27 +59,106 @@ impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// # Safety
-    /// The caller passes on the handle's reference to a cell that the vtable is for, and whose
+    /// The caller passes on the handle's reference to a cell with a result of type `T`, whose
     /// `HANDLE` bit is set.
-    pub(crate) unsafe fn from_raw(
-        ptr: NonNull<Header>,
-        vtable: &'static JoinVTable,
-        waiter: &'static dyn Waiter,
-        ticket: Ticket,
-    ) -> Self {
-        Self {
-            ptr,
-            vtable,
-            waiter,
-            ticket,
-            taken: false,
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<Head>, ticket: Ticket) -> Self {
+        let mut handle = Self {
+            ptr: Some(ptr),
             result: PhantomData,
+        };
+        if ticket.waiter().is_some() {
+            handle.keep(ptr, ticket);
+        }
+        handle
+    }
+
+    #[cold]
+    fn keep(&mut self, ptr: NonNull<Head>, ticket: Ticket) {
+        // SAFETY: the handle's reference keeps the cell.
+        let vtable = unsafe { ptr.as_ref() }.vtable;
+        // SAFETY: as above.
+        let place = unsafe { (vtable.ticket)(ptr) };
+        // Where there is no place, the shared waiter does; the receipt is let go.
+        if let Some(place) = place {
+            // SAFETY: the place is in the cell.
+            let place = unsafe { place.as_ref() };
+            // SAFETY: this is the handle.
+            drop(unsafe { way::replace(place, ticket) });
+            self.ptr = Some(ptr.map_addr(|addr| addr | TICKET));
         }
     }
 
-    fn header(&self) -> &Header {
+    /// The cell, and whether the handle has a receipt there; `None` once the result was taken.
+    #[inline]
+    fn cell(&self) -> Option<(NonNull<Head>, bool)> {
+        let ptr = self.ptr?;
+        let bare = NonZero::new(ptr.addr().get() & !TICKET);
+        let bare = ptr.with_addr(bare.expect("invariant: a cell is not at zero"));
+        Some((bare, ptr.addr().get() & TICKET != 0))
+    }
+
+    #[inline]
+    fn untaken(&self) -> NonNull<Head> {
+        self.cell().expect("invariant: the result was not taken").0
+    }
+
+    /// The head of a cell whose result was not taken.
+    #[inline]
+    fn head(&self) -> &Head {
         // SAFETY: the handle's reference keeps the cell.
-        unsafe { self.ptr.as_ref() }
+        unsafe { self.untaken().as_ref() }
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        &self.head().header
+    }
+
+    /// The waiter of the handle's receipt.
+    fn own_waiter(&self) -> Option<&dyn Waiter> {
+        let (ptr, has_ticket) = self.cell()?;
+        if !has_ticket {
+            return None;
+        }
+        // SAFETY: the handle's reference keeps the cell.
+        let place = unsafe { (self.head().vtable.ticket)(ptr) }?;
+        // SAFETY: the place is in the cell.
+        let place = unsafe { place.as_ref() };
+        // SAFETY: this is the handle.
+        let waiter = unsafe { way::own(place) }?;
+        // SAFETY: the receipt stays until the handle goes, which this borrows.
+        Some(unsafe { waiter.as_ref() })
+    }
+
+    /// Gives the handle's reference up, and its receipt, after the result was taken.
+    #[inline]
+    fn let_go(&mut self) {
+        let Some((ptr, has_ticket)) = self.cell() else {
+            return;
+        };
+        if has_ticket {
+            self.drop_ticket(ptr);
+        }
+        self.ptr = None;
+        // SAFETY: the handle's reference keeps the cell.
+        let vtable = unsafe { ptr.as_ref() }.vtable;
+        // SAFETY: the handle's reference, not used again.
+        unsafe { (vtable.release)(ptr) };
+    }
+
+    #[cold]
+    fn drop_ticket(&self, ptr: NonNull<Head>) {
+        // SAFETY: the handle's reference keeps the cell.
+        let vtable = unsafe { ptr.as_ref() }.vtable;
+        // SAFETY: as above.
+        let place = unsafe { (vtable.ticket)(ptr) };
+        if let Some(place) = place {
+            // SAFETY: the place is in the cell.
+            let place = unsafe { place.as_ref() };
+            // SAFETY: this is the handle.
+            drop(unsafe { way::replace(place, Ticket::shared()) });
+        }
     }
 
     /// Waits for the job and returns its result.
@@ -141,21 +213,24 @@ impl<T> JoinHandle<T> {
     }
 
     fn wait(&mut self, mode: WaitMode) -> Waited {
-        if let Some(own) = self.ticket.waiter() {
+        if let Some(own) = self.own_waiter() {
             // A thread is joined even when its job is done: that is what ends it.
             return own.wait(self.header(), mode);
         }
         if self.header().is_complete() {
             return Waited::Done;
         }
+        let (ptr, vtable) = (self.untaken(), self.head().vtable);
+        // SAFETY: the handle's reference keeps the cell.
+        let waiter = unsafe { (vtable.waiter)(ptr) };
         // A wait with an end must not begin a job that may run past it.
-        if mode.until.is_none() && self.waiter.runs_own_unstarted() {
-            // SAFETY: the handle's reference keeps the cell.
-            if unsafe { (self.vtable.run_here)(self.ptr) } {
+        if mode.until.is_none() && waiter.runs_own_unstarted() {
+            // SAFETY: as above.
+            if unsafe { (vtable.run_here)(ptr) } {
                 return Waited::Done;
             }
         }
-        self.waiter.wait(self.header(), mode)
+        waiter.wait(self.header(), mode)
     }
 
     fn take(&mut self) -> Result<T, JoinError> {
@@ -163,11 +238,12 @@ impl<T> JoinHandle<T> {
             self.header().is_complete(),
             "invariant: taken only when complete"
         );
-        self.taken = true;
+        let (ptr, vtable) = (self.untaken(), self.head().vtable);
         let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
-        // SAFETY: complete, and `taken` says that it was not taken before; the cell's output has
-        // the type of `output` by the contract of `from_raw`.
-        unsafe { (self.vtable.take)(self.ptr, output.as_mut_ptr().cast()) };
+        // SAFETY: complete, and the pointer is there, so that it was not taken before; the cell's
+        // output has the type of `output` by the contract of `from_raw`.
+        unsafe { (vtable.take)(ptr, output.as_mut_ptr().cast()) };
+        self.let_go();
         // SAFETY: `take` has written it.
         unsafe { output.assume_init() }
     }
@@ -175,9 +251,9 @@ impl<T> JoinHandle<T> {
     /// Waits for a job that borrows from this stack: returns only when it has ended.
     pub(crate) fn join_borrowed(mut self) -> Result<T, JoinError> {
         let abort = unwind::AbortOnDrop("waiting for a job that borrows from this stack failed");
-        if self.ticket.waiter().is_none() && !self.header().is_complete() {
+        if self.own_waiter().is_none() && !self.header().is_complete() {
             // SAFETY: the handle's reference keeps the cell.
-            let _ = unsafe { (self.vtable.run_here)(self.ptr) };
+            let _ = unsafe { (self.head().vtable.run_here)(self.untaken()) };
         }
         while !self.header().is_complete() {
             match self.wait(WaitMode::MUST_FINISH) {
@@ -193,7 +269,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the job has ended, so that [`join`](Self::join) would not wait for it.
     pub fn is_finished(&self) -> bool {
-        self.header().is_complete()
+        self.ptr.is_none() || self.header().is_complete()
     }
 
     /// Asks for the job not to run: a closure that has not started never will, a future is
@@ -202,11 +278,11 @@ impl<T> JoinHandle<T> {
     ///
     /// A closure that is running is not stopped (`false`).
     pub fn cancel(&self) -> bool {
-        if self.taken {
+        if self.ptr.is_none() {
             return false;
         }
         // SAFETY: the handle's reference keeps the cell.
-        unsafe { (self.vtable.cancel)(self.ptr) }
+        unsafe { (self.head().vtable.cancel)(self.untaken()) }
     }
 
     /// Lets the job run on without a joiner; a panic of it goes to the executor's panic handler.
@@ -214,9 +290,11 @@ impl<T> JoinHandle<T> {
         drop(self);
     }
 
-    /// What identifies the job while the handle lives.
+    /// What identifies the job while the handle lives; [`JobId::NONE`] once it was polled to its
+    /// end.
     pub fn id(&self) -> JobId {
-        JobId::of(self.ptr.as_ptr())
+        self.cell()
+            .map_or(JobId::NONE, |(ptr, _)| JobId::of(ptr.as_ptr()))
     }
 }
 
@@ -230,7 +308,7 @@ impl<T> Future for JoinHandle<T> {
     /// Nothing is lost when the handle is polled and not finished: poll it again, or `join` it.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(
-            !self.taken,
+            self.ptr.is_some(),
             "a JoinHandle was polled after it had returned its result"
         );
         if self.header().set_waker(cx.waker()) {
@@ -242,24 +320,28 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        let release = self.vtable.release;
+        let Some((ptr, has_ticket)) = self.cell() else {
+            return;
+        };
+        if has_ticket {
+            self.drop_ticket(ptr);
+            self.ptr = Some(ptr);
+        }
         match self.header().drop_handle() {
             HandleDrop::OutputIsYours => {
-                if !self.taken {
-                    let output = self.take();
-                    let _ = unwind::drop_caught(output).map_err(unwind::discard);
-                }
-                // SAFETY: the handle's reference, not used again.
-                unsafe { release(self.ptr) };
+                // Gives up the reference, too.
+                let output = self.take();
+                let _ = unwind::drop_caught(output).map_err(unwind::discard);
             }
             HandleDrop::Released { last: false } => {}
             HandleDrop::Released { last: true } => {
                 // The count is at zero and only the freeing is left: go through the vtable with
                 // a reference of its own.
                 // SAFETY: nobody else has the cell any more.
-                unsafe { self.ptr.as_ref() }.retain();
+                let head = unsafe { ptr.as_ref() };
+                head.header.retain();
                 // SAFETY: the reference just added.
-                unsafe { release(self.ptr) };
+                unsafe { (head.vtable.release)(ptr) };
             }
         }
     }

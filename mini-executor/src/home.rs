@@ -29,10 +29,11 @@ use exec_core::{
         AtomicBool,
         Ordering::{AcqRel, Relaxed},
     },
-    task::{Schedule, TaskRef},
+    task::{Schedule, TaskRef, Waits},
+    wait::Waiter,
 };
 
-use crate::shared::Shared;
+use crate::{shared::Shared, wait::TaskWaiter};
 
 /// A task's way to its runtime; see the module head.
 pub(crate) struct Home<T: Threads>(*const Shared<T>);
@@ -113,6 +114,12 @@ impl<T: Threads> Home<T> {
         // SAFETY: the worker's own count outlives `f`, so this one is lent and never given back.
         let lent = ManuallyDrop::new(unsafe { Arc::from_raw(self.0) });
         f(&lent)
+    }
+}
+
+impl<T: Threads> Waits for Home<T> {
+    fn waiter(&self) -> &'static dyn Waiter {
+        TaskWaiter::<T>::shared()
     }
 }
 

@@ -4,6 +4,9 @@
 //! entered when it is spawned and struck out when it has ended, on whichever worker.
 //!
 //! # States of a slot
+//! A slot is one word: the pointer of a task, or the number of the next free slot, and the state
+//! in the bits that a pointer leaves free.
+//!
 //! | state | meaning | left by |
 //! |---|---|---|
 //! | free | holds the number of the next free slot | the shard's owner, who fills it |
@@ -21,11 +24,15 @@
 //! `ENDED`, by an exchange; the sweep, which only borrows it, says so in the state.
 
 use alloc::boxed::Box;
-use core::{cell::Cell, mem::MaybeUninit, ptr};
+use core::{
+    cell::Cell,
+    mem::ManuallyDrop,
+    ptr::{self, NonNull},
+};
 
 use exec_core::{
     sync::{
-        Arc, UnsafeCell,
+        Arc,
         atomic::{
             AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
             Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -36,11 +43,11 @@ use exec_core::{
 };
 
 /// The state is in the low bits of a slot's word; a free slot has its successor above.
-const STATE: u32 = 0b11;
-const FREE: u32 = 0;
-const LIVE: u32 = 1;
-const SWEPT: u32 = 2;
-const ENDED: u32 = 3;
+const STATE: usize = 0b11;
+const FREE: usize = 0;
+const LIVE: usize = 1;
+const SWEPT: usize = 2;
+const ENDED: usize = 3;
 
 /// "No slot" in a list of free ones.
 const NONE: u32 = u32::MAX >> 2;
@@ -53,11 +60,26 @@ const FIRST: u32 = if cfg!(loom) { 2 } else { 64 };
 /// Chunks: 2³⁰ slots in all cannot be reached before memory is.
 const CHUNKS: usize = if cfg!(loom) { 2 } else { 24 };
 
-struct Slot {
-    /// State and successor.
-    word: AtomicU32,
-    /// Initialised unless the slot is free.
-    task: UnsafeCell<MaybeUninit<TaskRef>>,
+struct Slot(AtomicPtr<()>);
+
+/// A task's word in a state.
+fn word(task: NonNull<()>, state: usize) -> *mut () {
+    debug_assert!(
+        task.addr().get() & STATE == 0,
+        "invariant: tasks are aligned to a word"
+    );
+    task.as_ptr().map_addr(|addr| addr | state)
+}
+
+/// The task of a word that is not free, and the state.
+fn parts(word: *mut ()) -> (Option<NonNull<()>>, usize) {
+    let task = word.map_addr(|addr| addr & !STATE);
+    (NonNull::new(task), word.addr() & STATE)
+}
+
+/// The word of a free slot that is followed by slot `below`.
+fn free(below: u32) -> *mut () {
+    ptr::without_provenance_mut(FREE | (below as usize) << 2)
 }
 
 /// See the module head.
@@ -72,11 +94,6 @@ pub struct Shard {
     entered: AtomicUsize,
     struck: AtomicUsize,
 }
-
-// SAFETY: a slot's task is reached by the one whom the slot's word names (module head).
-unsafe impl Sync for Shard {}
-// SAFETY: `TaskRef` may move between threads.
-unsafe impl Send for Shard {}
 
 /// The owner's end of a shard: it alone enters tasks.
 pub struct Owner {
@@ -123,17 +140,15 @@ impl Shard {
         unsafe { &*slot }
     }
 
-    /// Takes the task out of a slot.
+    /// The task of a word.
     ///
     /// # Safety
-    /// The caller's exchange made it the one to do so.
-    unsafe fn take(slot: &Slot) -> TaskRef {
-        let task = slot.task.with(|task| {
-            // SAFETY: by the caller.
-            unsafe { task.read() }
-        });
-        // SAFETY: the slot was not free.
-        unsafe { task.assume_init() }
+    /// The caller's exchange took the word, which was not free, out of its slot; or forgets what
+    /// comes back, and keeps the word in its slot meanwhile.
+    unsafe fn take(task: Option<NonNull<()>>) -> TaskRef {
+        let task = task.expect("invariant: a slot that is not free has a task");
+        // SAFETY: `enter` put it there, and by the caller it is given back once.
+        unsafe { TaskRef::from_bare(task) }
     }
 
     /// The task in slot `index` has ended; to be called once, from any thread.
@@ -147,21 +162,23 @@ impl Shard {
     fn end(&self, index: u32) -> Option<TaskRef> {
         let slot = self.slot(index);
         // ORDERING: Acquire pairs with `enter` and `sweep`.
-        let mut word = slot.word.load(Acquire);
+        let mut now = slot.0.load(Acquire);
         loop {
-            let next = match word & STATE {
-                LIVE => FREE,
-                SWEPT if !seeded("owned: the end ignores the sweep") => ENDED,
-                SWEPT => FREE,
+            let (task, state) = parts(now);
+            let next = match (state, task) {
+                (SWEPT, Some(task)) if !seeded("owned: the end ignores the sweep") => {
+                    word(task, ENDED)
+                }
+                (LIVE | SWEPT, _) => free(NONE),
                 // Nobody lives here: a number that was given back already.
                 _ => return None,
             };
             // ORDERING: as above; Release hands the slot to the sweep or to its next user.
-            match slot.word.compare_exchange_weak(word, next, AcqRel, Acquire) {
-                Ok(_) if next == ENDED => return None,
-                // SAFETY: this exchange took the slot away from `LIVE`.
-                Ok(_) => return Some(unsafe { Self::take(slot) }),
-                Err(seen) => word = seen,
+            match slot.0.compare_exchange_weak(now, next, AcqRel, Acquire) {
+                Ok(_) if next.addr() & STATE == ENDED => return None,
+                // SAFETY: this exchange took the task out of the slot.
+                Ok(_) => return Some(unsafe { Self::take(task) }),
+                Err(seen) => now = seen,
             }
         }
     }
@@ -174,7 +191,7 @@ impl Shard {
                 NO_TOP => NONE,
                 top => top as u32,
             };
-            slot.word.store(FREE | below << 2, Relaxed);
+            slot.0.store(free(below), Relaxed);
             // The count wraps into nothing; it is the difference to others that counts.
             let pushed = ((freed >> 32) + 1) << 32;
             // ORDERING: Release publishes the link, and that the slot is no longer read.
@@ -196,31 +213,33 @@ impl Shard {
         // ORDERING: Acquire pairs with `enter`; later tasks are the caller's business.
         for index in 0..self.fresh.load(Acquire) {
             let slot = self.slot(index);
+            let now = slot.0.load(Relaxed);
+            let (Some(task), LIVE) = parts(now) else {
+                continue;
+            };
+            let swept = word(task, SWEPT);
             // ORDERING: Acquire pairs with `enter`.
             if slot
-                .word
-                .compare_exchange(LIVE, SWEPT, AcqRel, Relaxed)
+                .0
+                .compare_exchange(now, swept, AcqRel, Relaxed)
                 .is_err()
             {
+                // It has just ended; what is entered from now on is the caller's business.
                 continue;
             }
-            slot.task.with(|task| {
-                // SAFETY: `SWEPT` keeps everybody from writing the slot until this thread changes
-                // that.
-                let task = unsafe { &*task };
-                // SAFETY: the slot is not free.
-                let task = unsafe { task.assume_init_ref() };
-                cancelled += u64::from(task.cancel());
-            });
+            // SAFETY: `SWEPT` keeps the task in its slot until this thread changes that, and the
+            // reference is forgotten.
+            let borrowed = ManuallyDrop::new(unsafe { Self::take(Some(task)) });
+            cancelled += u64::from(borrowed.cancel());
             // ORDERING: Release: the use above comes before the slot's end.
             if slot
-                .word
-                .compare_exchange(SWEPT, LIVE, AcqRel, Acquire)
+                .0
+                .compare_exchange(swept, now, AcqRel, Acquire)
                 .is_err()
             {
                 // It has ended meanwhile.
                 // SAFETY: `ENDED` leaves the task to the sweep.
-                let task = unsafe { Self::take(slot) };
+                let task = unsafe { Self::take(Some(task)) };
                 self.push_free(index);
                 drop(task);
             }
@@ -246,9 +265,10 @@ impl Drop for Shard {
         let fresh = self.fresh.load(Relaxed);
         for index in 0..fresh {
             let slot = self.slot(index);
-            if slot.word.load(Relaxed) & STATE != FREE {
+            let (task, state) = parts(slot.0.load(Relaxed));
+            if state != FREE {
                 // SAFETY: nobody else has the shard, and the slot is not free.
-                drop(unsafe { Self::take(slot) });
+                drop(unsafe { Self::take(task) });
             }
         }
         for (chunk, base) in self.chunks.iter().enumerate() {
@@ -278,12 +298,8 @@ impl Owner {
     pub fn enter(&self, task: TaskRef) -> u32 {
         let index = self.pop_free();
         let slot = self.shard.slot(index);
-        slot.task.with_mut(|place| {
-            // SAFETY: the slot is free, and free slots are the owner's.
-            unsafe { place.write(MaybeUninit::new(task)) };
-        });
-        // ORDERING: Release publishes the task.
-        slot.word.store(LIVE, Release);
+        // ORDERING: Release publishes the task. The slot is free, and free slots are the owner's.
+        slot.0.store(word(task.into_raw(), LIVE), Release);
         let entered = &self.shard.entered;
         // ORDERING: one writer.
         entered.store(entered.load(Relaxed).wrapping_add(1), Relaxed);
@@ -303,8 +319,8 @@ impl Owner {
     }
 
     fn keep_free(&self, index: u32) {
-        let word = FREE | self.free.get() << 2;
-        self.shard.slot(index).word.store(word, Relaxed);
+        let word = free(self.free.get());
+        self.shard.slot(index).0.store(word, Relaxed);
         self.free.set(index);
     }
 
@@ -320,8 +336,8 @@ impl Owner {
             self.free.set((freed & NO_TOP) as u32);
         }
         let index = self.free.get();
-        let word = self.shard.slot(index).word.load(Relaxed);
-        self.free.set(word >> 2);
+        let word = self.shard.slot(index).0.load(Relaxed);
+        self.free.set((word.addr() >> 2) as u32);
         index
     }
 
@@ -332,10 +348,7 @@ impl Owner {
         let (chunk, at, size) = Shard::place(index);
         if at == 0 {
             let slots: Box<[Slot]> = (0..size)
-                .map(|_| Slot {
-                    word: AtomicU32::new(FREE),
-                    task: UnsafeCell::new(MaybeUninit::uninit()),
-                })
+                .map(|_| Slot(AtomicPtr::new(free(NONE))))
                 .collect();
             // ORDERING: Release publishes the chunk to `slot`.
             shard.chunks[chunk].store(Box::into_raw(slots).cast(), Release);

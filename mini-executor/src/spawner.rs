@@ -3,9 +3,7 @@
 use alloc::sync::Arc;
 use core::{any::TypeId, fmt, future::Future, time::Duration};
 
-use exec_core::{
-    JoinHandle, Meta, Nanos, Rejected, Threads, Ticket, task::spawn_future, try_spawn_on,
-};
+use exec_core::{JoinHandle, Meta, Nanos, Rejected, Threads, task::spawn_at_home, try_spawn_on};
 
 use crate::{
     blocking::{pool::Blocking, unblock::Unblock},
@@ -15,7 +13,6 @@ use crate::{
     local_set::LocalSet,
     shared::Shared,
     time::sleep::{Interval, Sleep, Timeout},
-    wait::TaskWaiter,
 };
 
 /// Spawns tasks on a runtime, and makes timers of it, without keeping it running.
@@ -65,9 +62,7 @@ impl<T: Threads> Spawner<T> {
         F::Output: Send + 'static,
     {
         let home = Home::of(&self.0);
-        spawn_future(future, home, TaskWaiter::<T>::shared(), |job, _| {
-            self.0.spawn(job).map(|()| Ticket::shared())
-        })
+        spawn_at_home(future, home, |job, _| self.0.spawn(job))
     }
 
     /// As [`Runtime::sleep`](crate::Runtime::sleep).

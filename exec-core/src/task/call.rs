@@ -8,13 +8,17 @@
 use alloc::boxed::Box;
 use core::{marker::PhantomData, ptr::NonNull};
 
-use super::header::{HANDLE, Header, Output, REF_ONE};
+use super::{
+    header::{CellVTable, HANDLE, Head, Header, Output, REF_ONE},
+    way::{Kept, Way as _},
+};
 use crate::{
     error::{JoinError, Reason},
+    executor::Ticket,
     job::{Job, JobVTable},
-    join::JoinVTable,
     sync::UnsafeCell,
     unwind::{self, Payload},
+    wait::Waiter,
 };
 
 /// What the cell holds at the moment.
@@ -27,7 +31,8 @@ enum Stage<F, T> {
 /// One allocation: header, then body or output.
 #[repr(C)]
 pub(crate) struct CallCell<F, T> {
-    header: Header,
+    head: Head,
+    way: Kept,
     /// The claimer's until `COMPLETE`; then as [`Output`] says.
     stage: UnsafeCell<Stage<F, T>>,
     /// Cells are reached through `Header` pointers, so this states what they own.
@@ -39,26 +44,33 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
         run: Self::job_run,
         drop: Self::job_drop,
     };
-    pub(crate) const JOIN: JoinVTable = JoinVTable {
+    const CELL: CellVTable = CellVTable {
         take: Self::take_output,
         release: Self::release,
         cancel: Self::cancel,
         run_here: Self::run_here,
+        waiter: Self::waiter,
+        ticket: Self::ticket,
     };
 
-    /// Allocates a cell and returns its job and the pointer that the handle keeps.
+    /// Allocates a cell and returns its job and the pointer that the handle keeps; `waiter` is
+    /// the model's.
     ///
     /// # Safety
     /// The caller sees to it that `F` may be run or dropped on whichever thread the job goes to,
     /// and the output dropped there, for as long as the job exists (`Send + 'static`, or a
     /// borrow that is waited for).
-    pub(crate) unsafe fn allocate(body: F) -> (Job, NonNull<Header>) {
+    pub(crate) unsafe fn allocate(body: F, waiter: &'static dyn Waiter) -> (Job, NonNull<Head>) {
         let cell = Box::new(Self {
-            header: Header::new(HANDLE | (2 * REF_ONE)),
+            head: Head {
+                header: Header::new(HANDLE | (2 * REF_ONE)),
+                vtable: &Self::CELL,
+            },
+            way: Kept::new(waiter),
             stage: UnsafeCell::new(Stage::Body(body)),
             owns: PhantomData,
         });
-        let ptr = NonNull::from(Box::leak(cell)).cast::<Header>();
+        let ptr = NonNull::from(Box::leak(cell)).cast::<Head>();
         // SAFETY: the job holds one of the two references, and `JOB` is for this type.
         (
             unsafe { Job::from_raw(ptr.as_ptr().cast(), &Self::JOB) },
@@ -68,7 +80,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
 
     /// # Safety
     /// `ptr` leads to a live cell of this type.
-    unsafe fn at<'a>(ptr: NonNull<Header>) -> &'a Self {
+    unsafe fn at<'a>(ptr: NonNull<Head>) -> &'a Self {
         // SAFETY: by the caller; the header is the first field of a `repr(C)` cell.
         unsafe { ptr.cast::<Self>().as_ref() }
     }
@@ -110,13 +122,13 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
     ///
     /// # Safety
     /// The caller claimed the body, has put the output in place, and owns a reference.
-    unsafe fn finish(ptr: NonNull<Header>) -> Result<(), Payload> {
+    unsafe fn finish(ptr: NonNull<Head>) -> Result<(), Payload> {
         // SAFETY: the caller's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        if cell.header.complete_and_release() {
+        if cell.head.header.complete_and_release() {
             return Ok(());
         }
-        let unseen = match cell.header.complete() {
+        let unseen = match cell.head.header.complete() {
             Output::Joiners => Ok(()),
             Output::Orphaned => cell.drop_orphan(),
         };
@@ -127,10 +139,10 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
 
     unsafe fn job_run(data: *mut ()) -> Result<(), Payload> {
         // SAFETY: `data` came from `allocate`, never null.
-        let ptr = unsafe { NonNull::new_unchecked(data.cast::<Header>()) };
+        let ptr = unsafe { NonNull::new_unchecked(data.cast::<Head>()) };
         // SAFETY: the job's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        if !cell.header.claim() {
+        if !cell.head.header.claim() {
             // SAFETY: the job's reference; the claimer does everything else.
             unsafe { Self::release(ptr) };
             return Ok(());
@@ -142,17 +154,17 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
 
     unsafe fn job_drop(data: *mut ()) {
         // SAFETY: `data` came from `allocate`, never null.
-        let ptr = unsafe { NonNull::new_unchecked(data.cast::<Header>()) };
+        let ptr = unsafe { NonNull::new_unchecked(data.cast::<Head>()) };
         // SAFETY: this is the job's own reference.
         unsafe { Self::end_unrun(ptr, JoinError::Cancelled) };
     }
 
     /// # Safety
     /// The caller owns the job's reference, and gives it up.
-    unsafe fn end_unrun(ptr: NonNull<Header>, why: JoinError) {
+    unsafe fn end_unrun(ptr: NonNull<Head>, why: JoinError) {
         // SAFETY: the reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        if !cell.header.claim() {
+        if !cell.head.header.claim() {
             // SAFETY: as in `job_run`.
             unsafe { Self::release(ptr) };
             return;
@@ -165,7 +177,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
     }
 
     /// Ends a job that was refused: its joiner sees the reason.
-    pub(crate) fn reject(job: Job, ptr: NonNull<Header>, reason: Reason) {
+    pub(crate) fn reject(job: Job, ptr: NonNull<Head>, reason: Reason) {
         if let Some(ptr) = Self::own_job(job, ptr) {
             // SAFETY: `own_job` took over the job's reference.
             unsafe { Self::end_unrun(ptr, JoinError::Rejected(reason)) };
@@ -175,11 +187,11 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
     /// Takes the body back out of a job that was refused. The handle must not be used after.
     ///
     /// `None` when the executor handed back another job than it was given, or had run it.
-    pub(crate) fn take_back(job: Job, ptr: NonNull<Header>) -> Option<F> {
+    pub(crate) fn take_back(job: Job, ptr: NonNull<Head>) -> Option<F> {
         let ptr = Self::own_job(job, ptr)?;
         // SAFETY: the job's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        let body = cell.header.claim().then(|| cell.replace(Stage::Empty));
+        let body = cell.head.header.claim().then(|| cell.replace(Stage::Empty));
         // SAFETY: the job's reference.
         unsafe { Self::release(ptr) };
         match body {
@@ -188,7 +200,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
         }
     }
 
-    fn own_job(job: Job, ptr: NonNull<Header>) -> Option<NonNull<Header>> {
+    fn own_job(job: Job, ptr: NonNull<Head>) -> Option<NonNull<Head>> {
         if !core::ptr::eq(job.data_ptr(), ptr.as_ptr().cast()) {
             // Another job than the one that was offered: dropping it cancels it.
             drop(job);
@@ -201,7 +213,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
     /// # Safety
     /// The handle's: the cell is complete, its output was not taken, and `to` has room for a
     /// `Result<T, JoinError>`.
-    unsafe fn take_output(ptr: NonNull<Header>, to: *mut ()) {
+    unsafe fn take_output(ptr: NonNull<Head>, to: *mut ()) {
         // SAFETY: the handle's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
         let Stage::Output(output) = cell.replace(Stage::Empty) else {
@@ -213,9 +225,9 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
 
     /// # Safety
     /// Gives up a reference that the caller owns.
-    unsafe fn release(ptr: NonNull<Header>) {
+    unsafe fn release(ptr: NonNull<Head>) {
         // SAFETY: the reference keeps the cell.
-        if unsafe { Self::at(ptr) }.header.release() {
+        if unsafe { Self::at(ptr) }.head.header.release() {
             // SAFETY: it was the last reference, and the cell came from a box of this type.
             let cell = unsafe { Box::from_raw(ptr.cast::<Self>().as_ptr()) };
             let _ = unwind::drop_caught(cell).map_err(unwind::discard);
@@ -224,28 +236,43 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
 
     /// # Safety
     /// The caller holds a reference.
-    unsafe fn cancel(ptr: NonNull<Header>) -> bool {
+    unsafe fn cancel(ptr: NonNull<Head>) -> bool {
         // SAFETY: by the caller.
         let cell = unsafe { Self::at(ptr) };
-        if !cell.header.claim() {
+        if !cell.head.header.claim() {
             return false;
         }
         cell.drop_claimed(JoinError::Cancelled);
         // The handle that cancels exists, so the output is the joiner's.
-        let _ = cell.header.complete();
+        let _ = cell.head.header.complete();
         true
     }
 
     /// # Safety
+    /// The caller holds a reference.
+    unsafe fn waiter(ptr: NonNull<Head>) -> &'static dyn Waiter {
+        // SAFETY: by the caller.
+        unsafe { Self::at(ptr) }.way.shared(&())
+    }
+
+    /// # Safety
+    /// The caller holds a reference.
+    unsafe fn ticket(ptr: NonNull<Head>) -> Option<NonNull<UnsafeCell<Ticket>>> {
+        // SAFETY: by the caller.
+        let way = &unsafe { Self::at(ptr) }.way;
+        crate::task::way::Way::<()>::ticket(way).map(NonNull::from)
+    }
+
+    /// # Safety
     /// The caller is the handle.
-    unsafe fn run_here(ptr: NonNull<Header>) -> bool {
+    unsafe fn run_here(ptr: NonNull<Head>) -> bool {
         // SAFETY: the handle's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        if cell.header.is_claimed() || !cell.header.claim() {
+        if cell.head.header.is_claimed() || !cell.head.header.claim() {
             return false;
         }
         cell.run_claimed();
-        let _ = cell.header.complete();
+        let _ = cell.head.header.complete();
         true
     }
 }

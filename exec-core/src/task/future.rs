@@ -30,12 +30,15 @@ use core::{
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
-use super::header::{HANDLE, Header, Idle, Output, REF_ONE, SCHEDULED, Start};
+use super::{
+    header::{CellVTable, HANDLE, Head, Header, Idle, Output, REF_ONE, SCHEDULED, Start},
+    way::{Kept, OfHome, Waits, Way},
+};
 use crate::{
     error::{JoinError, Reason, Rejected},
     executor::{Ticket, Wake},
     job::{Job, JobId, JobVTable},
-    join::{JoinHandle, JoinVTable},
+    join::JoinHandle,
     sync::{Arc, UnsafeCell},
     unwind::{self, Payload},
     wait::Waiter,
@@ -75,9 +78,10 @@ enum Stage<Fut: Future> {
 }
 
 #[repr(C)]
-struct FutureCell<Fut: Future, S: Schedule + Clone> {
-    header: Header,
+struct FutureCell<Fut: Future, S: Schedule + Clone, W: Way<S>> {
+    head: Head,
     home: S,
+    way: W,
     /// Written before the first job exists; read by whoever ends the future.
     key: UnsafeCell<usize>,
     /// The poller's while `CLAIMED`; then as [`Output`] says. The future is pinned here.
@@ -99,48 +103,84 @@ where
     Fut::Output: Send + 'static,
     S: Schedule + Clone,
 {
+    spawn(future, home, Kept::new(waiter), first)
+}
+
+/// As [`spawn_future`], with a home that knows its model's waiter, and without receipts: the cell
+/// is four words smaller.
+#[inline]
+pub fn spawn_at_home<Fut, S>(
+    future: Fut,
+    home: S,
+    first: impl FnOnce(Job, &S) -> Result<(), Rejected>,
+) -> JoinHandle<Fut::Output>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+    S: Schedule + Waits + Clone,
+{
+    spawn(future, home, OfHome, |job, home| {
+        first(job, home).map(|()| Ticket::shared())
+    })
+}
+
+#[inline]
+fn spawn<Fut, S, W>(
+    future: Fut,
+    home: S,
+    way: W,
+    first: impl FnOnce(Job, &S) -> Result<Ticket, Rejected>,
+) -> JoinHandle<Fut::Output>
+where
+    Fut: Future + Send + 'static,
+    Fut::Output: Send + 'static,
+    S: Schedule + Clone,
+    W: Way<S>,
+{
     // Three references: the job, the handle, the executor's list.
     let cell = Box::new(FutureCell {
-        header: Header::new(HANDLE | SCHEDULED | (3 * REF_ONE)),
+        head: Head {
+            header: Header::new(HANDLE | SCHEDULED | (3 * REF_ONE)),
+            vtable: &FutureCell::<Fut, S, W>::CELL,
+        },
         home,
+        way,
         key: UnsafeCell::new(0),
         stage: UnsafeCell::new(Stage::Future(future)),
     });
-    let ptr = NonNull::from(Box::leak(cell)).cast::<Header>();
+    let ptr = NonNull::from(Box::leak(cell)).cast::<Head>();
     // SAFETY: the list's reference.
-    let task = unsafe { TaskRef::from_raw(ptr, &FutureCell::<Fut, S>::TASK) };
+    let task = unsafe { TaskRef::from_raw(ptr) };
     // SAFETY: the handle's reference, held until this function returns at least, keeps the cell.
-    let cell = unsafe { FutureCell::<Fut, S>::at(ptr) };
+    let cell = unsafe { FutureCell::<Fut, S, W>::at(ptr) };
     let key = cell.home.adopt(task);
     // SAFETY: no job exists yet, so nobody reads the key.
     cell.key.with_mut(|slot| unsafe { *slot = key });
     // SAFETY: the job's reference.
-    let job = unsafe { Job::from_raw(ptr.as_ptr().cast(), &FutureCell::<Fut, S>::JOB) };
+    let job = unsafe { Job::from_raw(ptr.as_ptr().cast(), &FutureCell::<Fut, S, W>::JOB) };
     let ticket = match first(job, &cell.home) {
         Ok(ticket) => ticket,
         Err(Rejected { job, reason }) => {
-            FutureCell::<Fut, S>::reject(job, ptr, reason);
+            FutureCell::<Fut, S, W>::reject(job, ptr, reason);
             Ticket::shared()
         }
     };
-    // SAFETY: the handle's reference; the vtable is this cell's.
-    unsafe { JoinHandle::from_raw(ptr, &FutureCell::<Fut, S>::JOIN, waiter, ticket) }
+    // SAFETY: the handle's reference.
+    unsafe { JoinHandle::from_raw(ptr, ticket) }
 }
 
-impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
+impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
     const JOB: JobVTable = JobVTable {
         run: Self::job_run,
         drop: Self::job_drop,
     };
-    const JOIN: JoinVTable = JoinVTable {
+    const CELL: CellVTable = CellVTable {
         take: Self::take_output,
         release: Self::release,
         cancel: Self::cancel,
         run_here: Self::run_here,
-    };
-    const TASK: TaskVTable = TaskVTable {
-        cancel: Self::cancel,
-        release: Self::release,
+        waiter: Self::waiter,
+        ticket: Self::ticket,
     };
     const WAKER: RawWakerVTable = RawWakerVTable::new(
         Self::waker_clone,
@@ -151,14 +191,14 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
 
     /// # Safety
     /// `ptr` leads to a live cell of this type.
-    unsafe fn at<'a>(ptr: NonNull<Header>) -> &'a Self {
+    unsafe fn at<'a>(ptr: NonNull<Head>) -> &'a Self {
         // SAFETY: by the caller; the header is the first field of a `repr(C)` cell.
         unsafe { ptr.cast::<Self>().as_ref() }
     }
 
     /// # Safety
     /// `data` came from a cell of this type, which is live.
-    unsafe fn ptr(data: *const ()) -> NonNull<Header> {
+    unsafe fn ptr(data: *const ()) -> NonNull<Head> {
         // SAFETY: cells come from boxes and are never null.
         unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
     }
@@ -199,7 +239,7 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
         let ptr = unsafe { Self::ptr(data) };
         // SAFETY: the job's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        if cell.header.start() == Start::Cancel {
+        if cell.head.header.start() == Start::Cancel {
             // SAFETY: `start` claimed; the job's reference goes.
             return unsafe { Self::end(ptr, JoinError::Cancelled) };
         }
@@ -208,9 +248,9 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
         // SAFETY: the vtable is this cell's, and the waker is never dropped.
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(Self::raw_waker(ptr)) });
         match cell.poll(&mut Context::from_waker(&waker)) {
-            Ok(Poll::Pending) => match cell.header.idle() {
+            Ok(Poll::Pending) => match cell.head.header.idle() {
                 Idle::Again => {
-                    let wake = if cell.header.is_cancelled() {
+                    let wake = if cell.head.header.is_cancelled() {
                         Wake::Woken
                     } else {
                         Wake::Yielded
@@ -253,16 +293,16 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
 
     /// # Safety
     /// The caller owns the job's reference, and gives it up.
-    unsafe fn end_unrun(ptr: NonNull<Header>, why: JoinError) {
+    unsafe fn end_unrun(ptr: NonNull<Head>, why: JoinError) {
         // SAFETY: the reference keeps the cell.
-        let _ = unsafe { Self::at(ptr) }.header.start();
+        let _ = unsafe { Self::at(ptr) }.head.header.start();
         // SAFETY: `start` claimed; the reference goes.
         if let Err(payload) = unsafe { Self::end(ptr, why) } {
             unwind::discard(payload);
         }
     }
 
-    fn reject(job: Job, ptr: NonNull<Header>, reason: Reason) {
+    fn reject(job: Job, ptr: NonNull<Head>, reason: Reason) {
         if core::ptr::eq(job.data_ptr(), ptr.as_ptr().cast()) {
             let _ = job.into_raw();
             // SAFETY: the job's reference was taken over.
@@ -274,7 +314,7 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
     ///
     /// # Safety
     /// The caller holds `CLAIMED` and gives up a reference of its own.
-    unsafe fn end(ptr: NonNull<Header>, why: JoinError) -> Result<(), Payload> {
+    unsafe fn end(ptr: NonNull<Head>, why: JoinError) -> Result<(), Payload> {
         // SAFETY: the reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
         let why = match cell.drop_future() {
@@ -295,15 +335,15 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
 
     /// # Safety
     /// The caller holds `CLAIMED`, has put the output in place, and gives up a reference.
-    unsafe fn finish(ptr: NonNull<Header>) -> Result<(), Payload> {
+    unsafe fn finish(ptr: NonNull<Head>) -> Result<(), Payload> {
         // SAFETY: the reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
         // SAFETY: the key was written before the first job.
         cell.home.disown(cell.key.with(|key| unsafe { *key }));
-        if cell.header.complete_and_release() {
+        if cell.head.header.complete_and_release() {
             return Ok(());
         }
-        let unseen = match cell.header.complete() {
+        let unseen = match cell.head.header.complete() {
             Output::Joiners => Ok(()),
             Output::Orphaned => match cell.replace(Stage::Empty) {
                 Stage::Output(Err(JoinError::Panicked(payload))) => Err(payload),
@@ -317,9 +357,9 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
 
     /// # Safety
     /// Gives up a reference that the caller owns.
-    unsafe fn release(ptr: NonNull<Header>) {
+    unsafe fn release(ptr: NonNull<Head>) {
         // SAFETY: the reference keeps the cell.
-        if unsafe { Self::at(ptr) }.header.release() {
+        if unsafe { Self::at(ptr) }.head.header.release() {
             // SAFETY: it was the last.
             unsafe { Self::free(ptr) };
         }
@@ -327,10 +367,10 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
 
     /// # Safety
     /// No reference is left.
-    unsafe fn free(ptr: NonNull<Header>) {
+    unsafe fn free(ptr: NonNull<Head>) {
         // SAFETY: the cell came from a box of this type, and nobody else has it.
         let cell = unsafe { Box::from_raw(ptr.cast::<Self>().as_ptr()) };
-        if !cell.header.is_complete() {
+        if !cell.head.header.is_complete() {
             // SAFETY: nobody else has the cell.
             cell.home.disown(cell.key.with(|key| unsafe { *key }));
         }
@@ -340,7 +380,7 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
     /// # Safety
     /// The handle's: complete, not taken before, and `to` has room for a
     /// `Result<Fut::Output, JoinError>`.
-    unsafe fn take_output(ptr: NonNull<Header>, to: *mut ()) {
+    unsafe fn take_output(ptr: NonNull<Head>, to: *mut ()) {
         // SAFETY: the handle's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
         let Stage::Output(output) = cell.replace(Stage::Empty) else {
@@ -352,14 +392,14 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
 
     /// # Safety
     /// The caller holds a reference.
-    unsafe fn cancel(ptr: NonNull<Header>) -> bool {
+    unsafe fn cancel(ptr: NonNull<Head>) -> bool {
         // SAFETY: by the caller.
         let cell = unsafe { Self::at(ptr) };
-        match cell.header.cancel() {
+        match cell.head.header.cancel() {
             None => false,
             Some(false) => true,
             Some(true) => {
-                cell.header.retain();
+                cell.head.header.retain();
                 // SAFETY: the reference just added; `SCHEDULED` was set by `cancel`.
                 let job = unsafe { Job::from_raw(ptr.as_ptr().cast(), &Self::JOB) };
                 cell.home.schedule(job, Wake::Woken);
@@ -368,12 +408,27 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
         }
     }
 
+    /// # Safety
+    /// The caller holds a reference.
+    unsafe fn waiter(ptr: NonNull<Head>) -> &'static dyn Waiter {
+        // SAFETY: by the caller.
+        let cell = unsafe { Self::at(ptr) };
+        cell.way.shared(&cell.home)
+    }
+
+    /// # Safety
+    /// The caller holds a reference.
+    unsafe fn ticket(ptr: NonNull<Head>) -> Option<NonNull<UnsafeCell<Ticket>>> {
+        // SAFETY: by the caller.
+        unsafe { Self::at(ptr) }.way.ticket().map(NonNull::from)
+    }
+
     /// A future is never run by its joiner: it belongs to its executor's threads.
-    unsafe fn run_here(_: NonNull<Header>) -> bool {
+    unsafe fn run_here(_: NonNull<Head>) -> bool {
         false
     }
 
-    fn raw_waker(ptr: NonNull<Header>) -> RawWaker {
+    fn raw_waker(ptr: NonNull<Head>) -> RawWaker {
         RawWaker::new(ptr.as_ptr().cast_const().cast(), &Self::WAKER)
     }
 
@@ -381,7 +436,7 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
         // SAFETY: the waker's data.
         let ptr = unsafe { Self::ptr(data) };
         // SAFETY: the waker's reference keeps the cell.
-        unsafe { Self::at(ptr) }.header.retain();
+        unsafe { Self::at(ptr) }.head.header.retain();
         Self::raw_waker(ptr)
     }
 
@@ -397,8 +452,8 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
         let ptr = unsafe { Self::ptr(data) };
         // SAFETY: the waker's reference keeps the cell, during `schedule` too.
         let cell = unsafe { Self::at(ptr) };
-        if cell.header.wake() {
-            cell.header.retain();
+        if cell.head.header.wake() {
+            cell.head.header.retain();
             // SAFETY: the reference just added; `wake` set `SCHEDULED`.
             let job = unsafe { Job::from_raw(data.cast_mut(), &Self::JOB) };
             cell.home.schedule(job, Wake::Woken);
@@ -413,15 +468,9 @@ impl<Fut: Future, S: Schedule + Clone> FutureCell<Fut, S> {
     }
 }
 
-struct TaskVTable {
-    cancel: unsafe fn(NonNull<Header>) -> bool,
-    release: unsafe fn(NonNull<Header>),
-}
-
 /// A counted pointer to a living future, for the list that an executor keeps of its own.
 pub struct TaskRef {
-    ptr: NonNull<Header>,
-    vtable: &'static TaskVTable,
+    ptr: NonNull<Head>,
 }
 
 // SAFETY: only `cancel` and the count are reachable through it, and both are atomic.
@@ -431,9 +480,29 @@ unsafe impl Sync for TaskRef {}
 
 impl TaskRef {
     /// # Safety
-    /// The caller passes on a reference to a cell that the vtable is for.
-    unsafe fn from_raw(ptr: NonNull<Header>, vtable: &'static TaskVTable) -> Self {
-        Self { ptr, vtable }
+    /// The caller passes on a reference to a cell of a future.
+    unsafe fn from_raw(ptr: NonNull<Head>) -> Self {
+        Self { ptr }
+    }
+
+    fn vtable(&self) -> &'static CellVTable {
+        // SAFETY: this reference keeps the cell.
+        unsafe { self.ptr.as_ref() }.vtable
+    }
+
+    /// The bare pointer, with the reference: for a list that keeps it in an atomic.
+    ///
+    /// It is aligned to a machine word at least.
+    pub fn into_raw(self) -> NonNull<()> {
+        ManuallyDrop::new(self).ptr.cast()
+    }
+
+    /// The one that became `ptr` by [`into_raw`](Self::into_raw).
+    ///
+    /// # Safety
+    /// The caller has the pointer from there and gives it back once, or forgets what it gets.
+    pub unsafe fn from_bare(ptr: NonNull<()>) -> Self {
+        Self { ptr: ptr.cast() }
     }
 
     /// What its jobs and its join handle are identified by.
@@ -445,14 +514,14 @@ impl TaskRef {
     /// `false` when it is complete already.
     pub fn cancel(&self) -> bool {
         // SAFETY: this reference keeps the cell.
-        unsafe { (self.vtable.cancel)(self.ptr) }
+        unsafe { (self.vtable().cancel)(self.ptr) }
     }
 }
 
 impl Drop for TaskRef {
     fn drop(&mut self) {
         // SAFETY: this reference, given up once.
-        unsafe { (self.vtable.release)(self.ptr) };
+        unsafe { (self.vtable().release)(self.ptr) };
     }
 }
 

@@ -24,9 +24,10 @@
 //! either the completer finds the waker or the joiner finds the output. The same order decides
 //! between the handle's drop and the completion, so exactly one side drops the output.
 
-use core::task::Waker;
+use core::{ptr::NonNull, task::Waker};
 
 use crate::{
+    executor::Ticket,
     job::JobId,
     sync::{
         UnsafeCell,
@@ -38,7 +39,7 @@ use crate::{
         seeded,
     },
     unwind,
-    wait::Completion,
+    wait::{Completion, Waiter},
 };
 
 /// The body is taken (closure), or a poll is under way (future).
@@ -102,7 +103,31 @@ pub(crate) enum Idle {
     },
 }
 
-/// The first field of every cell.
+/// The first field of every cell: what handles and lists need, which do not know its type.
+#[repr(C)]
+pub(crate) struct Head {
+    pub(crate) header: Header,
+    pub(crate) vtable: &'static CellVTable,
+}
+
+/// What can be asked of a cell; each but `release` needs a reference, which it leaves.
+pub(crate) struct CellVTable {
+    /// Moves the output of a complete cell, a `Result<T, JoinError>`, to the place given, once.
+    /// The handle's.
+    pub(crate) take: unsafe fn(NonNull<Head>, *mut ()),
+    /// Gives up a reference.
+    pub(crate) release: unsafe fn(NonNull<Head>),
+    /// Asks for the job not to run (on).
+    pub(crate) cancel: unsafe fn(NonNull<Head>) -> bool,
+    /// Runs the job on this thread if nobody has started it. The handle's.
+    pub(crate) run_here: unsafe fn(NonNull<Head>) -> bool,
+    /// The model's waiter. The handle's.
+    pub(crate) waiter: unsafe fn(NonNull<Head>) -> &'static dyn Waiter,
+    /// The place of the handle's receipt, if the cell has one. The handle's.
+    pub(crate) ticket: unsafe fn(NonNull<Head>) -> Option<NonNull<UnsafeCell<Ticket>>>,
+}
+
+/// The protocol's part of every cell.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Header {
