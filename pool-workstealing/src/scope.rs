@@ -3,7 +3,8 @@
 //! # States
 //! A scope has a queue of its own jobs, and a count: one for the owner, one for each job that
 //! has not ended. Beside each queued job a *token* goes to the pool: whoever runs the token
-//! runs one job of the queue, or none if the owner was faster.
+//! runs one job of the queue, or none if the owner was faster. What the owner of a [`Scope`]
+//! spawns on its own worker goes the short way of [`direct`].
 //!
 //! # Protocol
 //! `spawn` counts, queues the job, and hands a token to the pool. The owner, at the end of its
@@ -18,7 +19,7 @@
 //! they own the queue, which is empty by then, and nothing else. A token that is dropped by a
 //! stop wakes the owner, which runs the job itself.
 
-use std::{collections::VecDeque, fmt, marker::PhantomData};
+use std::{cell::Cell, collections::VecDeque, fmt, marker::PhantomData};
 
 use exec_core::{
     sync::{
@@ -33,6 +34,7 @@ use exec_core::{
 };
 
 mod broadcast;
+mod direct;
 
 use crate::{global, install, job::QueuedJob, registry::Registry, worker::Worker};
 
@@ -76,8 +78,8 @@ impl Core {
         self.pending.fetch_add(1, Relaxed);
     }
 
-    fn add(&self, job: QueuedJob) {
-        self.count_one();
+    /// Queues a job that is counted.
+    fn put(&self, job: QueuedJob) {
         let owner = {
             let mut queue = self.queue.lock();
             queue.jobs.push_back(job);
@@ -152,28 +154,6 @@ impl Core {
         self.queue.lock().owner = None;
     }
 
-    /// Waits for every job, in the way of the thread that it is.
-    fn wait(&self, registry: &Registry, mark: usize) {
-        match Worker::current() {
-            Some(worker) if std::ptr::eq(&raw const **worker.registry(), registry) => {
-                let next = || worker.pop_since(mark).or_else(|| self.take());
-                worker.wait_until(|| self.is_done(), next, || self.park());
-            }
-            Some(worker) => {
-                worker.wait_elsewhere(|| self.is_done(), || self.park_outside(registry))
-            }
-            None => {
-                while !self.is_done() {
-                    // Jobs belong on workers, as long as there are any.
-                    if registry.is_stopped() {
-                        self.run_one();
-                    }
-                    self.park_outside(registry);
-                }
-            }
-        }
-    }
-
     /// Parks an owner that is no worker until all is done, or a token was dropped.
     fn park_outside(&self, registry: &Registry) {
         {
@@ -223,6 +203,10 @@ pub struct ScopeFifo<'scope> {
 struct Inner<'scope> {
     core: Arc<Core>,
     registry: Arc<Registry>,
+    /// The owner's index, if it is a worker here.
+    owner: Option<usize>,
+    /// Shares of the count that the owner has in stock; see [`direct`]. Its thread's alone.
+    stock: AtomicUsize,
     /// Where the owner's deque stood when the scope began, if it is a worker here.
     mark: usize,
     /// Invariant in `'scope`: a shorter or longer one would be unsound.
@@ -246,22 +230,30 @@ impl<S> ScopeRef<S> {
 
 impl<'scope> Inner<'scope> {
     fn new(registry: &Arc<Registry>, order: Order) -> Self {
+        let owner = Worker::current_of(registry);
         Self {
             core: Arc::new(Core::new(order)),
             registry: registry.clone(),
-            mark: Worker::current_of(registry).map_or(0, Worker::mark),
+            owner: owner.map(Worker::index),
+            stock: AtomicUsize::new(0),
+            mark: owner.map_or(0, Worker::mark),
             marker: PhantomData,
         }
     }
 
-    /// Queues a job that ends with a share of the scope.
-    fn spawn<S: Sync, F>(&self, scope: &S, body: F)
+    /// The owner, if it is the one that asks.
+    #[inline]
+    fn owner_here(&self) -> Option<&Worker> {
+        Worker::current_of(&self.registry).filter(|worker| Some(worker.index()) == self.owner)
+    }
+
+    /// A job that ends with a share of the scope; it has been counted.
+    fn job<S: Sync, F>(&self, scope: &S, body: F) -> QueuedJob
     where
         F: FnOnce(&S) + Send + 'scope,
     {
         let scope = ScopeRef(std::ptr::from_ref(scope));
-        let core = Arc::as_ptr(&self.core);
-        let core = ScopeRef(core);
+        let core = ScopeRef(Arc::as_ptr(&self.core));
         let job = move || {
             let (scope, core) = (scope, core);
             // SAFETY: the owner waits until this job is counted off.
@@ -275,8 +267,16 @@ impl<'scope> Inner<'scope> {
         };
         // SAFETY: what the job borrows outlives `'scope`, and the owner does not leave the scope
         // before the job has been run: the queue is emptied by running.
-        let job = unsafe { QueuedJob::new_borrowed(job) };
-        self.core.add(job);
+        unsafe { QueuedJob::new_borrowed(job) }
+    }
+
+    /// Queues a job and hands a token for it to the pool.
+    fn spawn<S: Sync, F>(&self, scope: &S, body: F)
+    where
+        F: FnOnce(&S) + Send + 'scope,
+    {
+        self.core.count_one();
+        self.core.put(self.job(scope, body));
         let token = Token {
             core: self.core.clone(),
             ran: false,
@@ -287,13 +287,44 @@ impl<'scope> Inner<'scope> {
         }
     }
 
+    /// Waits for every job, in the way of the thread that it is.
+    fn wait(&self) {
+        let (core, registry) = (&*self.core, &*self.registry);
+        if let Some(worker) = self.owner_here() {
+            // Only when it has found no job it asks for the end, which costs it its stock.
+            let asks = Cell::new(true);
+            let next = || {
+                let job = worker.pop_since(self.mark).or_else(|| core.take());
+                asks.set(job.is_none());
+                job
+            };
+            let done = || {
+                asks.replace(true) && {
+                    self.return_stock();
+                    core.is_done()
+                }
+            };
+            return worker.wait_until(done, next, || core.park());
+        }
+        if let Some(worker) = Worker::current() {
+            return worker.wait_elsewhere(|| core.is_done(), || core.park_outside(registry));
+        }
+        while !core.is_done() {
+            // Jobs belong on workers, as long as there are any.
+            if registry.is_stopped() {
+                core.run_one();
+            }
+            core.park_outside(registry);
+        }
+    }
+
     /// Runs the body, waits, and goes on with a panic.
     fn complete<R>(&self, body: impl FnOnce() -> R) -> R {
         let result = unwind::catch(body);
         // From here to the end of the wait nothing may unwind: jobs borrow from frames above.
         let abort = AbortOnDrop("waiting for the jobs of a scope failed");
         self.core.end_one();
-        self.core.wait(&self.registry, self.mark);
+        self.wait();
         std::mem::forget(abort);
         let value = match result {
             Ok(value) => value,
@@ -316,7 +347,10 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        self.inner.spawn(self, body);
+        match self.inner.owner_here() {
+            Some(worker) => self.spawn_direct(worker, body),
+            None => self.inner.spawn(self, body),
+        }
     }
 }
 
@@ -347,8 +381,9 @@ impl fmt::Debug for ScopeFifo<'_> {
 
 impl Inner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let pending = self.core.pending.load(Relaxed);
         f.debug_struct(name)
-            .field("pending", &self.core.pending.load(Relaxed))
+            .field("pending", &pending.saturating_sub(self.stock.load(Relaxed)))
             .finish_non_exhaustive()
     }
 }

@@ -345,13 +345,19 @@ impl Worker {
         if !self.has_room() {
             return self.registry().inject(job);
         }
+        self.push_here(job);
+        Ok(())
+    }
+
+    /// Adds a job to its deque, however long that is: for jobs that it has to find there again.
+    #[inline]
+    pub(crate) fn push_here(&self, job: QueuedJob) {
         let own = self.own();
         own.deque.push(job);
         own.bottom.set(own.bottom.get() + 1);
-        own.room.set(own.room.get() - 1);
+        own.room.set(own.room.get().saturating_sub(1));
         self.seat().counters.pushed.add();
         self.sleep().posted();
-        Ok(())
     }
 
     /// Whether its deque is short enough for one more job; looks at the thieves' end, whose cache
