@@ -17,11 +17,7 @@
 
 use exec_core::unwind::{self, AbortOnDrop};
 
-use crate::{
-    fork::{Frame, Outcome},
-    global,
-    worker::Worker,
-};
+use crate::{ending::Outcome, fork::Frame, global, worker::Worker};
 
 /// What a closure of [`join_context`] is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,9 +61,13 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod fence;
-// What the models of `loom-tests` use is public in these two, and exported under loom only.
+// What the models of `loom-tests` use is public in these, and exported under loom only.
+#[allow(unreachable_pub)]
+mod ending;
 #[allow(unreachable_pub)]
 mod queue;
+#[allow(unreachable_pub)]
+mod shares;
 #[allow(unreachable_pub)]
 mod sleep;
 
@@ -139,11 +143,13 @@ pub use flight_recorder::Recording;
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
+        ending::{Ending, Outcome},
         queue::{
             deque::{Steal, Stealer, Worker},
             injector::{Injector, Reader},
             split::Split,
         },
+        shares::{Shares, Stock},
         sleep::{Idle, Sleep},
     };
 }

@@ -1,8 +1,8 @@
 //! Scopes: jobs that borrow from the stack of the thread that waits for them.
 //!
 //! # States
-//! A scope has a queue of its own jobs, and a count: one for the owner, one for each job that
-//! has not ended. Beside each queued job a *token* goes to the pool: whoever runs the token
+//! A scope has a queue of its own jobs, and counts [`shares`](crate::shares): one for the owner,
+//! one for each job that has not ended. Beside each queued job a *token* goes to the pool: whoever runs the token
 //! runs one job of the queue, or none if the owner was faster. What the owner of a [`Scope`]
 //! spawns on its own worker goes the short way of [`direct`].
 //!
@@ -22,21 +22,20 @@
 use std::{cell::Cell, collections::VecDeque, fmt, marker::PhantomData};
 
 use exec_core::{
-    sync::{
-        Arc, Mutex,
-        atomic::{
-            AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
-        thread,
-    },
+    sync::{Arc, Mutex, thread},
     unwind::{self, AbortOnDrop, Payload},
 };
 
 mod broadcast;
 mod direct;
 
-use crate::{global, install, job::QueuedJob, registry::Registry, worker::Worker};
+use crate::{
+    global, install,
+    job::QueuedJob,
+    registry::Registry,
+    shares::{Shares, Stock},
+    worker::Worker,
+};
 
 /// In which order a scope's queue gives its jobs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,8 +54,7 @@ struct Queue {
 struct Core {
     order: Order,
     queue: Mutex<Queue>,
-    /// One for the owner and one a job.
-    pending: AtomicUsize,
+    shares: Shares,
     panic: Mutex<Option<Payload>>,
 }
 
@@ -68,14 +66,9 @@ impl Core {
                 jobs: VecDeque::new(),
                 owner: None,
             }),
-            pending: AtomicUsize::new(1),
+            shares: Shares::new(),
             panic: Mutex::new(None),
         }
-    }
-
-    fn count_one(&self) {
-        // ORDERING: the owner's share, or the running job's, keeps the count above zero.
-        self.pending.fetch_add(1, Relaxed);
     }
 
     /// Queues a job that is counted.
@@ -123,8 +116,7 @@ impl Core {
 
     /// Counts one off; the last one wakes the owner.
     fn end_one(&self) {
-        // ORDERING: Release publishes the job's work, Acquire passes on that of the others.
-        if self.pending.fetch_sub(1, AcqRel) == 1 {
+        if self.shares.end_one() {
             self.wake_owner();
         }
     }
@@ -137,8 +129,7 @@ impl Core {
     }
 
     fn is_done(&self) -> bool {
-        // ORDERING: pairs with the AcqRel of `end_one`.
-        self.pending.load(Acquire) == 0
+        self.shares.is_done()
     }
 
     /// Parks the owner unless there is something to do.
@@ -205,8 +196,8 @@ struct Inner<'scope> {
     registry: Arc<Registry>,
     /// The owner's index, if it is a worker here.
     owner: Option<usize>,
-    /// Shares of the count that the owner has in stock; see [`direct`]. Its thread's alone.
-    stock: AtomicUsize,
+    /// Shares that the owner has in stock; its thread's alone.
+    stock: Stock,
     /// Where the owner's deque stood when the scope began, if it is a worker here.
     mark: usize,
     /// Invariant in `'scope`: a shorter or longer one would be unsound.
@@ -235,7 +226,7 @@ impl<'scope> Inner<'scope> {
             core: Arc::new(Core::new(order)),
             registry: registry.clone(),
             owner: owner.map(Worker::index),
-            stock: AtomicUsize::new(0),
+            stock: Stock::new(),
             mark: owner.map_or(0, Worker::mark),
             marker: PhantomData,
         }
@@ -275,7 +266,7 @@ impl<'scope> Inner<'scope> {
     where
         F: FnOnce(&S) + Send + 'scope,
     {
-        self.core.count_one();
+        self.core.shares.add();
         self.core.put(self.job(scope, body));
         let token = Token {
             core: self.core.clone(),
@@ -300,7 +291,7 @@ impl<'scope> Inner<'scope> {
             };
             let done = || {
                 asks.replace(true) && {
-                    self.return_stock();
+                    self.stock.return_to(&core.shares);
                     core.is_done()
                 }
             };
@@ -381,9 +372,9 @@ impl fmt::Debug for ScopeFifo<'_> {
 
 impl Inner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-        let pending = self.core.pending.load(Relaxed);
+        let pending = self.core.shares.count();
         f.debug_struct(name)
-            .field("pending", &pending.saturating_sub(self.stock.load(Relaxed)))
+            .field("pending", &pending.saturating_sub(self.stock.count()))
             .finish_non_exhaustive()
     }
 }

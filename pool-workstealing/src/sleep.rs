@@ -374,7 +374,9 @@ impl Sleep {
     ) {
         let bunk = &self.bunks[me];
         bunk.blocked.store(true, Relaxed);
-        bunk.waits_for.store(whose.map_or(0, |i| i + 1), Relaxed);
+        if !seeded("sleep: a blocked worker does not say whose job it waits for") {
+            bunk.waits_for.store(whose.map_or(0, |i| i + 1), Relaxed);
+        }
         self.idle.fetch_add(BLOCKED, AcqRel);
         // ORDERING: pairs with the fence of `posted`: either the poster sees this worker
         // blocked, or this worker sees the work.

@@ -31,12 +31,8 @@ use std::time::{Duration, Instant};
 use exec_core::sync::{spin_loop, thread};
 
 use crate::{
-    fork::{Fork, Outcome},
-    job::QueuedJob,
-    policy::WaitPolicy,
-    queue::split::Offer,
-    threads::cpus,
-    worker::Worker,
+    ending::Outcome, fork::Fork, job::QueuedJob, policy::WaitPolicy, queue::split::Offer,
+    threads::cpus, worker::Worker,
 };
 
 /// Rounds of spinning between two looks at what the thief has exposed: about a microsecond.
@@ -51,7 +47,7 @@ impl Worker {
         let mut spin = Spin::default();
         let mut eyed = None;
         loop {
-            if let Some(outcome) = fork.outcome() {
+            if let Some(outcome) = fork.ending.outcome() {
                 return outcome;
             }
             let helped = self.run_next(self.seat().take_mail())
@@ -82,7 +78,7 @@ impl Worker {
             *eyed = split.peek();
             return false;
         };
-        if fork.outcome().is_some() {
+        if fork.ending.outcome().is_some() {
             // The half ended meanwhile, so this job may be of something else that the thief
             // has begun.
             // SAFETY: it came out of a deque, once.
@@ -105,7 +101,7 @@ impl Worker {
     }
 
     fn park_on(&self, fork: &Fork) {
-        if !fork.begin_park() {
+        if !fork.ending.begin_park() {
             return;
         }
         self.seat().counters.parks.add();
@@ -126,10 +122,10 @@ impl Worker {
         self.sleep().block(
             self.index(),
             thief,
-            || !fork.is_parked() || look(),
+            || !fork.ending.is_running() || look(),
             thread::park,
         );
-        fork.end_park();
+        fork.ending.end_park();
     }
 
     /// Waits until `done`, running what the policy allows and what `next` finds. `park` parks

@@ -29,7 +29,7 @@ impl<'scope> Inner<'scope> {
         let threads = self.registry.threads();
         let body = Arc::new(body);
         for index in 0..threads {
-            self.core.count_one();
+            self.core.shares.add();
             let part = Part {
                 body: Some(body.clone()),
                 core: self.core.clone(),

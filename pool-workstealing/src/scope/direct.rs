@@ -4,56 +4,20 @@
 //! A job that the owner of a [`Scope`] spawns from its own worker needs no queue and no token:
 //! it lies in the owner's deque, where the owner finds it by position and thieves as any other.
 //!
-//! The scope's count is shared, so the owner takes shares of it in stock, [`STOCK`] at a time:
-//! a job that it spawns gets one of these, and a job that it runs itself gives one back. It
-//! returns its stock before it asks whether all have ended. A thief counts off as always.
+//! Its share comes from the owner's stock and goes back there when the owner runs it; see
+//! [`shares`](crate::shares).
 //!
 //! # Why nothing is lost
 //! The last one to count off may free the scope by that, so whatever is needed afterwards, who
-//! the owner is, is read before. Its unpark comes after the count, and the owner parks only after
-//! it has looked at the count: the thread's token closes the gap. A job that is dropped unrun, by
+//! the owner is, is read before. A job that is dropped unrun, by
 //! a stop, goes to the scope's queue instead, and the owner runs it.
 
 use std::mem::ManuallyDrop;
 
-use exec_core::{
-    sync::{
-        Arc,
-        atomic::Ordering::{AcqRel, Relaxed},
-    },
-    unwind,
-};
+use exec_core::{sync::Arc, unwind};
 
-use super::{Inner, Scope};
+use super::Scope;
 use crate::{job::QueuedJob, worker::Worker};
-
-/// Shares of the count that an owner takes at once.
-const STOCK: usize = 128;
-
-impl Inner<'_> {
-    /// Owner: takes a share of the count for a job.
-    #[inline]
-    fn take_share(&self) {
-        // ORDERING: relaxed: only the owner's thread touches the stock.
-        let mut stock = self.stock.load(Relaxed);
-        if stock == 0 {
-            // ORDERING: the owner's own share keeps the count above zero.
-            self.core.pending.fetch_add(STOCK, Relaxed);
-            stock = STOCK;
-        }
-        self.stock.store(stock - 1, Relaxed);
-    }
-
-    /// Owner: returns its stock, so that the count tells whether all have ended.
-    #[inline]
-    pub(super) fn return_stock(&self) {
-        let stock = self.stock.load(Relaxed);
-        if stock != 0 {
-            self.stock.store(0, Relaxed);
-            self.core.pending.fetch_sub(stock, AcqRel);
-        }
-    }
-}
 
 /// A job in the deque of the scope's owner.
 struct Direct<'scope, F: FnOnce(&Scope<'scope>) + Send + 'scope> {
@@ -80,12 +44,10 @@ impl<'scope, F: FnOnce(&Scope<'scope>) + Send + 'scope> Direct<'scope, F> {
             inner.core.keep_panic(payload);
         }
         if inner.owner_here().is_some() {
-            let stock = inner.stock.load(Relaxed);
-            return inner.stock.store(stock + 1, Relaxed);
+            return inner.stock.give_back();
         }
         let owner = inner.owner;
-        // ORDERING: Release publishes the job's work, Acquire passes on that of the others.
-        if inner.core.pending.fetch_sub(1, AcqRel) == 1 {
+        if inner.core.shares.end_one() {
             // From here on the scope may be gone.
             if let (Some(worker), Some(owner)) = (Worker::current(), owner) {
                 worker.sleep().unpark(owner);
@@ -114,7 +76,7 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        self.inner.take_share();
+        self.inner.stock.take(&self.inner.core.shares);
         let direct = Direct {
             scope: self,
             body: ManuallyDrop::new(body),
