@@ -19,11 +19,7 @@ impl Display for Trace<'_> {
 }
 
 /// Writes the trace of these lanes.
-pub(crate) fn write(
-    to: &mut dyn Write,
-    lanes: &[Cow<'static, str>],
-    spans: &[Span],
-) -> fmt::Result {
+fn write(to: &mut dyn Write, lanes: &[Cow<'static, str>], spans: &[Span]) -> fmt::Result {
     to.write_str("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
     let mut comma = "";
     for (lane, name) in lanes.iter().enumerate() {

@@ -145,7 +145,7 @@ impl Recording {
     /// # Errors
     /// What the writer says.
     pub fn format_chrome_trace(&self, to: &mut dyn fmt::Write) -> fmt::Result {
-        chrome::write(to, &self.lanes, &self.spans)
+        write!(to, "{}", chrome::Trace(&self.lanes, &self.spans))
     }
 
     /// Writes it in the trace format of Chrome, which Perfetto and `chrome://tracing` open.

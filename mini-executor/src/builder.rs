@@ -7,10 +7,11 @@ use exec_core::{
     CreateReason, Job, ThreadSpec, Threads,
     sync::{
         TryLock,
-        atomic::{AtomicUsize, Ordering::AcqRel},
+        atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel},
     },
     unwind::Payload,
 };
+use flight_recorder::Ring;
 
 use crate::{
     blocking::pool::Pool,
@@ -19,6 +20,7 @@ use crate::{
     home::TasksShare,
     idle::Idle,
     latch::Latch,
+    observe::Observer,
     owned::Owner,
     padded::Padded,
     phase::Phase,
@@ -76,6 +78,7 @@ pub struct Builder<T: Threads> {
     blocking_threads: usize,
     blocking_queue: usize,
     on_panic: Option<PanicHandler>,
+    observe: bool,
     watchdog: Option<Duration>,
     on_stuck: Option<StuckHook>,
     ground: PhantomData<fn() -> T>,
@@ -156,6 +159,7 @@ impl<T: Threads> Default for Builder<T> {
             blocking_threads: BLOCKING_THREADS,
             blocking_queue: BLOCKING_QUEUE,
             on_panic: None,
+            observe: false,
             watchdog: None,
             on_stuck: None,
             ground: PhantomData,
@@ -272,6 +276,15 @@ impl<T: Threads> Builder<T> {
         self
     }
 
+    /// Sets whether tasks are observed: [`Runtime::dump`] lists them then, and
+    /// [`Runtime::metrics`] has the longest poll. It costs each spawn an allocation and a place in
+    /// a list, and each poll two looks at the clock. The default is no; a watchdog observes.
+    #[must_use]
+    pub fn observe(mut self, yes: bool) -> Self {
+        self.observe = yes;
+        self
+    }
+
     /// Sets what the [`watchdog`](Self::watchdog) calls when a worker is stuck, and again when it
     /// no longer is. It runs on the watchdog's thread; its panic is thrown away.
     #[must_use]
@@ -377,6 +390,7 @@ impl<T: Threads> Builder<T> {
                     timers: Timers::new(),
                     tasks,
                     counters: Padded(Counters::new()),
+                    ring: Ring::new(),
                 }
             })
             .collect();
@@ -422,6 +436,8 @@ impl<T: Threads> Builder<T> {
             all_left: Latch::new(),
             present: Padded(AtomicUsize::new(workers + usize::from(watchdog.is_some()))),
             watchdog,
+            recording: AtomicBool::new(false),
+            observer: Arc::new(Observer::new(self.observe || self.watchdog.is_some())),
             threads: TryLock::new(Vec::new()),
             share: TasksShare::new(),
         };

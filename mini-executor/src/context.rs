@@ -50,8 +50,6 @@ pub(crate) struct Context {
     pub(crate) wait: Option<WaitFn>,
     /// What is left of the budget of the poll that this thread is in (`coop.rs`).
     pub(crate) budget: Cell<u32>,
-    /// How often a poll was out of it.
-    pub(crate) gave_way: Cell<u64>,
     /// The set of local tasks that this thread polls, or null (`local_set.rs`).
     pub(crate) local_set: Cell<*const ()>,
 }
@@ -71,7 +69,6 @@ impl Context {
             name,
             wait,
             budget: Cell::new(BUDGET),
-            gave_way: Cell::new(0),
             local_set: Cell::new(ptr::null()),
         }
     }

@@ -17,7 +17,7 @@ use core::{
 
 use exec_core::Threads;
 
-use crate::context;
+use crate::{context, observe::count_budget_yield};
 
 /// Units of a poll.
 pub(crate) const BUDGET: u32 = 128;
@@ -33,7 +33,7 @@ pub(crate) fn proceed<T: Threads, R>(
             return f(cx);
         };
         if context.budget.get() == 0 {
-            context.gave_way.set(context.gave_way.get() + 1);
+            count_budget_yield::<T>();
             // A wake during the poll counts as a yield.
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -50,6 +50,13 @@ impl Counter {
         self.0.store(n, Relaxed);
     }
 
+    /// Sets it to `n` and returns what it was; only for the thread that owns the set.
+    pub(crate) fn replace(&self, n: u64) -> u64 {
+        let before = self.get();
+        self.put(n);
+        before
+    }
+
     /// Reads it.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -81,6 +88,12 @@ pub(crate) struct Counters {
     pub(crate) running: Counter,
     /// `block_in_place` calls on this worker's stack now.
     pub(crate) in_place: Counter,
+    /// Polls that were out of their budget.
+    pub(crate) budget_yields: Counter,
+    /// The longest poll, in nanoseconds, of those that were timed.
+    pub(crate) longest_ns: Counter,
+    /// The number of the observed task that runs on this worker, or 0.
+    pub(crate) task: Counter,
 }
 
 impl Counters {
@@ -97,6 +110,16 @@ impl Counters {
             wakes: Counter::new(),
             running: Counter::new(),
             in_place: Counter::new(),
+            budget_yields: Counter::new(),
+            longest_ns: Counter::new(),
+            task: Counter::new(),
+        }
+    }
+
+    /// A poll took so long; only for the thread that owns the set.
+    pub(crate) fn note_poll(&self, ns: u64) {
+        if ns > self.longest_ns.get() {
+            self.longest_ns.put(ns);
         }
     }
 

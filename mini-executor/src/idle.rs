@@ -114,9 +114,9 @@ impl Idle {
         (&self.sleepers[at / WORD], 1 << (at % WORD))
     }
 
-    /// Poster: after a job was queued, wakes a sleeper unless somebody searches. `true` when it
-    /// woke one.
-    pub fn post(&self) -> bool {
+    /// Poster: after a job was queued, wakes a sleeper unless somebody searches. Returns which one
+    /// it woke.
+    pub fn post(&self) -> Option<usize> {
         if !seeded("idle: the poster does not fence") {
             // ORDERING: pairs with the fence in `announce`: job before, bits after.
             fence(SeqCst);
@@ -127,17 +127,17 @@ impl Idle {
     /// As [`post`](Self::post), without the fence: a sleeper that announces itself at this very
     /// moment may be missed. For a job that the caller will run itself if nobody else does.
     #[inline]
-    pub fn hint(&self) -> bool {
+    pub fn hint(&self) -> Option<usize> {
         // ORDERING: hints; see above.
         if self.searching.load(Relaxed) != 0
             || self.sleepers.iter().all(|word| word.load(Relaxed) == 0)
         {
-            return false;
+            return None;
         }
         self.wake_one()
     }
 
-    fn wake_one(&self) -> bool {
+    fn wake_one(&self) -> Option<usize> {
         loop {
             // ORDERING: AcqRel keeps the scan after the exchange.
             if self.searching.load(Relaxed) != 0
@@ -146,7 +146,7 @@ impl Idle {
                     .compare_exchange(0, 1, AcqRel, Relaxed)
                     .is_err()
             {
-                return false;
+                return None;
             }
             for (index, word) in self.sleepers.iter().enumerate() {
                 let mut bits = word.load(Relaxed);
@@ -156,20 +156,21 @@ impl Idle {
                     // ORDERING: Acquire pairs with `announce`: the unparker is there.
                     let before = word.fetch_and(!bit, AcqRel);
                     if before & bit != 0 {
-                        self.unpark(index * WORD + at);
-                        return true;
+                        let at = index * WORD + at;
+                        self.unpark(at);
+                        return Some(at);
                     }
                     bits = before & !bit;
                 }
             }
             self.searching.fetch_sub(1, AcqRel);
             if seeded("idle: the poster does not look twice") {
-                return false;
+                return None;
             }
             // ORDERING: a poster that saw our 1 relies on this second look (module head).
             fence(SeqCst);
             if self.sleepers.iter().all(|word| word.load(Relaxed) == 0) {
-                return false;
+                return None;
             }
         }
     }

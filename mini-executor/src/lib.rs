@@ -47,11 +47,14 @@ pub mod io;
 mod join_set;
 mod latch;
 mod local_set;
+mod metrics;
+mod observe;
 mod owned;
 mod padded;
 mod phase;
 mod poll;
 mod queue;
+mod record;
 mod runtime;
 mod seat;
 mod shared;
@@ -74,6 +77,8 @@ pub use join_set::{GroupError, JoinSet};
 #[cfg(all(feature = "std", not(loom)))]
 pub use local_set::spawn_local;
 pub use local_set::{LocalHandle, LocalSet, LocalSpawner};
+pub use metrics::{Metrics, WorkerMetrics};
+pub use observe::{TaskDump, TaskState};
 pub use runtime::Runtime;
 #[cfg(all(feature = "std", not(loom)))]
 pub use spare::block_in_place;
@@ -81,6 +86,8 @@ pub use spawner::Spawner;
 pub use time::sleep::{Elapsed, Interval, Sleep, Timeout};
 pub use watchdog::Stuck;
 pub use yield_now::{YieldNow, yield_now};
+
+pub use flight_recorder::Recording;
 
 pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownReport, Stats};
 

@@ -1,17 +1,21 @@
 //! The runtime as its users see it.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, future::Future, pin::pin, time::Duration};
 
 use exec_core::{
     Handle, JoinHandle, Meta, Nanos, Rejected, Shutdown, ShutdownReport, Stats, Threads, spawn_on,
 };
 
+use flight_recorder::Recording;
+
 use crate::{
     blocking::unblock::Unblock,
     builder::Builder,
     join_set::JoinSet,
     local_set::LocalSet,
+    metrics::Metrics,
+    observe::TaskDump,
     shared::Shared,
     spawner::Spawner,
     time::sleep::{Interval, Sleep, Timeout},
@@ -102,12 +106,27 @@ impl<T: Threads> Runtime<T> {
     /// None here: after a shutdown, joining the handle says [`JoinError::Rejected`].
     ///
     /// [`JoinError::Rejected`]: exec_core::JoinError::Rejected
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         self.spawner.spawn(future)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name that dumps, the watchdog and traces show. A runtime
+    /// that does not [observe](Builder::observe) its tasks forgets it.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_named<F>(&self, name: &str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawner.spawn_named(name, future)
     }
 
     /// A handle that tasks may keep: it does not keep the runtime running.
@@ -249,6 +268,52 @@ impl<T: Threads> Runtime<T> {
             remote.counters.add_to(&mut stats);
         }
         stats
+    }
+
+    /// What it has done and has to do, in numbers, of all and of each worker.
+    pub fn metrics(&self) -> Metrics {
+        self.shared().metrics()
+    }
+
+    /// The tasks that have not ended, in the order of their spawns, if the runtime
+    /// [observes](Builder::observe) them.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// let runtime = mini_executor::Runtime::builder().observe(true).build().unwrap();
+    /// let task = runtime.spawn_named("waits", core::future::pending::<()>());
+    /// let dump = runtime.dump();
+    /// assert_eq!(dump[0].name.as_deref(), Some("waits"));
+    /// assert!(dump[0].location.file().ends_with(".rs"));
+    /// # drop(task);
+    /// # }
+    /// ```
+    pub fn dump(&self) -> Vec<TaskDump> {
+        self.shared().observer.dump(&self.shared().ground)
+    }
+
+    /// Lets each worker note what it does from now on: the newest `capacity` events of each are
+    /// kept (16 to 2^24; the first call decides). An event takes 16 bytes and about as long as a
+    /// look at the clock.
+    pub fn start_recording(&self, capacity: usize) {
+        self.shared().start_recording(capacity);
+    }
+
+    /// Ends the recording and returns it, to be written as a trace that Perfetto opens.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// let runtime = mini_executor::Runtime::new().unwrap();
+    /// runtime.start_recording(4_096);
+    /// runtime.spawn(async {}).join().unwrap();
+    /// let trace = runtime.stop_recording().to_chrome_trace();
+    /// assert!(trace.starts_with('{'));
+    /// # }
+    /// ```
+    pub fn stop_recording(&self) -> Recording {
+        self.shared().stop_recording()
     }
 
     /// How many jobs wait in its queues, roughly.

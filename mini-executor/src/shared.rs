@@ -15,13 +15,14 @@ use exec_core::{
     sync::{
         TryLock,
         atomic::{
-            AtomicUsize,
+            AtomicBool, AtomicUsize,
             Ordering::{AcqRel, Relaxed},
         },
     },
     task::{Schedule, TaskRef},
     unwind::{self, Payload},
 };
+use flight_recorder::Ring;
 
 use crate::{
     blocking::pool::Pool,
@@ -32,6 +33,7 @@ use crate::{
     home::TasksShare,
     idle::Idle,
     latch::Latch,
+    observe::Observer,
     owned::{Owner, Shard},
     padded::Padded,
     phase::{CLOSED, OPEN, Phase},
@@ -60,6 +62,7 @@ pub(crate) struct Remote {
     pub(crate) timers: Timers,
     pub(crate) tasks: Arc<Shard>,
     pub(crate) counters: Padded<Counters>,
+    pub(crate) ring: Ring,
 }
 
 /// See the module head.
@@ -88,6 +91,9 @@ pub(crate) struct Shared<T: Threads> {
     /// Bytes of stack of a worker.
     pub(crate) stack_size: Option<usize>,
     pub(crate) watchdog: Option<Watchdog>,
+    /// Whether workers note what they do.
+    pub(crate) recording: AtomicBool,
+    pub(crate) observer: Arc<Observer>,
     /// Where a thread that drives the runtime sits, if it has no threads of its own.
     pub(crate) seat: Option<Seat>,
     /// What a thread in `block_on` needs to run a job as a worker would.

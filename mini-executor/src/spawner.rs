@@ -1,7 +1,7 @@
 //! A runtime as its own tasks see it.
 
 use alloc::sync::Arc;
-use core::{any::TypeId, fmt, future::Future, time::Duration};
+use core::{any::TypeId, fmt, future::Future, panic::Location, time::Duration};
 
 use exec_core::{JoinHandle, Meta, Nanos, Rejected, Threads, task::spawn_at_home, try_spawn_on};
 
@@ -11,6 +11,7 @@ use crate::{
     home::Home,
     join_set::JoinSet,
     local_set::LocalSet,
+    observe::Observed,
     shared::Shared,
     time::sleep::{Interval, Sleep, Timeout},
 };
@@ -56,7 +57,51 @@ impl<T: Threads> Spawner<T> {
     /// # Errors
     /// None here: after the end of the runtime, joining the handle says
     /// [`JoinError::Rejected`](exec_core::JoinError::Rejected).
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.0.observer.is_on() {
+            return self.spawn_observed(None, Location::caller(), future);
+        }
+        self.spawn_plain(future)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name that dumps, the watchdog and traces show. A runtime
+    /// that does not [observe](crate::Builder::observe) its tasks forgets it.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn spawn_named<F>(&self, name: &str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.0.observer.is_on() {
+            return self.spawn_observed(Some(Arc::from(name)), Location::caller(), future);
+        }
+        self.spawn_plain(future)
+    }
+
+    #[cold]
+    fn spawn_observed<F>(
+        &self,
+        name: Option<Arc<str>>,
+        location: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_plain(Observed::new(&self.0, name, location, future))
+    }
+
+    #[inline]
+    fn spawn_plain<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,

@@ -229,10 +229,14 @@ impl<T: Threads> Shared<T> {
 
     /// What worker `index` is stuck in.
     fn stuck(&self, index: usize, duration: Duration) -> Stuck {
+        let id = self.remotes[index].counters.task.get();
+        let task = (id != 0)
+            .then(|| self.observer.task(id, &self.ground))
+            .flatten();
         Stuck {
             worker: index,
-            name: None,
-            location: None,
+            name: task.as_ref().and_then(|task| task.name.clone()),
+            location: task.map(|task| task.location),
             duration,
             over: false,
         }

@@ -27,6 +27,7 @@ use exec_core::{
     task::TaskRef,
     wait::{Completion, WaitMode, Waited, park_until},
 };
+use flight_recorder::Event;
 
 use crate::{
     context::{self, Block, Context, Role, WaitFn},
@@ -38,6 +39,7 @@ use crate::{
     phase::{CLOSED, OPEN},
     poll::{Patience, look_out},
     queue::local::{Local, Steal},
+    record::RESCUE,
     shared::{Remote, Shared},
     watch::{Lone, Watched},
 };
@@ -181,7 +183,7 @@ impl<T: Threads> Worker<T> {
             self.place_next(job);
         } else {
             self.place_last(job);
-            self.shared.idle.hint();
+            self.note_wake(self.shared.idle.hint());
         }
         self.recheck();
     }
@@ -202,7 +204,7 @@ impl<T: Threads> Worker<T> {
         match self.queue.put_next(job) {
             // Should this task go on for long, somebody has to see that the next one waits.
             Ok(None) if !self.shared.watch.is_on() => {
-                self.shared.idle.hint();
+                self.note_wake(self.shared.idle.hint());
             }
             Ok(None) => {}
             Ok(Some(job)) | Err(job) => {
@@ -219,7 +221,7 @@ impl<T: Threads> Worker<T> {
     fn hint_for_many(&self) {
         let waiting = self.queue.len();
         if waiting >= MANY || waiting > 1 && !self.shared.watch.is_on() {
-            self.shared.idle.hint();
+            self.note_wake(self.shared.idle.hint());
         }
     }
 
@@ -298,7 +300,7 @@ impl<T: Threads> Worker<T> {
     fn stop_searching(&self) {
         self.searching.set(false);
         if self.shared.idle.found() && self.shared.has_work() {
-            self.shared.idle.post();
+            self.note_wake(self.shared.idle.post());
         }
     }
 
@@ -314,7 +316,7 @@ impl<T: Threads> Worker<T> {
         shared.driver.look();
         if !self.queue.is_empty() {
             // What was queued here since the last look was only hinted at.
-            shared.idle.post();
+            self.note_wake(shared.idle.post());
         }
         shared.injector.pop(0, 1, |_| ())
     }
@@ -353,6 +355,7 @@ impl<T: Threads> Worker<T> {
                 match shared.remotes[victim].queue.steal_into(&self.queue, least) {
                     Steal::Success(job, n) => {
                         self.counters().steals.bump_by(n.into());
+                        self.note(Event::Steal, || victim as u64);
                         return self.got(job);
                     }
                     Steal::Retry => again = true,
@@ -384,9 +387,18 @@ impl<T: Threads> Worker<T> {
         let counters = self.counters();
         let below = self.current.replace(job.id());
         let budget = self.context.budget.replace(BUDGET);
+        let since = self.shared.is_recording().then(|| {
+            self.note(Event::JobStart, || job.id().to_bits() as u64);
+            self.shared.ground.now()
+        });
         counters.running.bump();
         let result = job.run();
         counters.running.put(counters.running.get() - 1);
+        if let Some(since) = since {
+            self.note(Event::JobEnd, || 0);
+            let took = self.shared.ground.now().saturating_since(since);
+            counters.note_poll(took.as_nanos() as u64);
+        }
         self.current.set(below);
         self.context.budget.set(budget);
         counters.ran.bump();
@@ -448,7 +460,9 @@ impl<T: Threads> Worker<T> {
         let until = limit.map_or(next, |limit| limit.min(next));
         if until > Nanos(0) {
             self.counters().parks.bump();
+            self.note(Event::ParkStart, || 0);
             self.park(until);
+            self.note(Event::ParkEnd, || 0);
         }
         if shared.idle.awake(self.index) == Awake::Claimed {
             self.counters().wakes.bump();
@@ -477,6 +491,7 @@ impl<T: Threads> Worker<T> {
             .park(Some(until.min(now.saturating_add(rest))));
         shared.driver.look();
         if let Some(job) = self.watched.rescue(shared, self.index) {
+            self.note(Event::Mark, || RESCUE);
             self.place_last(job);
         }
         shared.watch.leave(self.index);
