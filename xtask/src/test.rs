@@ -58,6 +58,16 @@ fn steps() -> Vec<Step> {
         command.env("CARGO_TARGET_DIR", workspace::target().join("compat"));
         command
     };
+    // And the program that measures rayon on it.
+    let measured_cargo = |args: &[&str]| {
+        let mut command = workspace::cargo_in(&workspace::root().join("benches/rayon-on-ours"));
+        command.args(args);
+        command.env(
+            "CARGO_TARGET_DIR",
+            workspace::target().join("rayon-on-ours"),
+        );
+        command
+    };
     let mut documentation = cargo(&[
         "doc",
         "--locked",
@@ -100,6 +110,23 @@ fn steps() -> Vec<Step> {
             "clippy: rayon-core",
             5,
             compat_cargo(&[
+                "clippy",
+                "--locked",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+        ),
+        step(
+            "format: rayon-on-ours",
+            1,
+            measured_cargo(&["fmt", "--check"]),
+        ),
+        step(
+            "clippy: rayon-on-ours",
+            5,
+            measured_cargo(&[
                 "clippy",
                 "--locked",
                 "--all-targets",
