@@ -95,9 +95,12 @@ errnos! {
     EPERM = 1, "Not permitted.";
     ENOENT = 2, "No such file.";
     ESRCH = 3, "No such thread.";
+    EINTR = 4, "A signal came first.";
     EIO = 5, "A device failed.";
+    E2BIG = 7, "The arguments are too long.";
     ENOEXEC = 8, "Not a program.";
     EBADF = 9, "Not an open descriptor.";
+    ECHILD = 10, "No such child.";
     EAGAIN = 11, "Not now: try again.";
     ENOMEM = 12, "Out of memory or of address space.";
     EACCES = 13, "The file or mapping does not allow it.";

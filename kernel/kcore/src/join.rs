@@ -184,6 +184,17 @@ impl<W: Waiter> JoinCell<W> {
         inner.state = State::Exited(code);
     }
 
+    /// Empties the cell if it holds the code of an ended thread of `group`, whose threads have all
+    /// ended; returns the tid, which is free.
+    pub fn abandon(&self, group: u32) -> Option<Tid> {
+        let mut inner = self.inner.lock();
+        if inner.group != group || !matches!(inner.state, State::Exited(_)) {
+            return None;
+        }
+        inner.state = State::Vacant;
+        inner.tid
+    }
+
     /// Gives up the right to join; true if the thread has already ended, so that its tid is free.
     ///
     /// # Errors
@@ -326,6 +337,19 @@ mod tests {
         assert_eq!(cell.join(tid, 1, &Nobody, never), Ok(3));
         cell.put_back(tid, 3);
         assert_eq!(cell.join(tid, 1, &Nobody, never), Ok(3));
+    }
+
+    #[test]
+    fn a_code_that_nobody_can_ask_for_is_abandoned() {
+        let mut tids = TidAllocator::new(1);
+        let tid = tids.allocate().unwrap();
+        let cell = JoinCell::<Nobody>::new();
+        cell.open(tid, 1);
+        assert_eq!(cell.abandon(1), None, "the thread lives");
+        assert!(!cell.exit(3));
+        assert_eq!(cell.abandon(2), None, "another process's");
+        assert_eq!(cell.abandon(1), Some(tid));
+        assert_eq!(cell.abandon(1), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod initrd;
 pub mod program;
 
 mod contents;
+mod family;
 mod frames;
 mod futex;
 mod idle;
@@ -38,6 +39,7 @@ mod pipe;
 mod regions;
 mod run_queue;
 mod semaphore;
+mod shares;
 mod state;
 mod sync;
 mod tid;
@@ -47,6 +49,7 @@ mod user_range;
 mod wait_queue;
 
 pub use contents::{Contents, NoRoom};
+pub use family::{Ending, Family, INIT, News, NoChild, Wake, Which};
 pub use frames::FrameBitmap;
 pub use futex::{FutexKey, FutexTable, WaitEnd};
 pub use idle::IdleSet;
@@ -60,6 +63,7 @@ pub use pipe::{BrokenPipe, End, PipeBuffer};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
 pub use run_queue::RoundRobin;
 pub use semaphore::{Overflow, Semaphore};
+pub use shares::FrameShares;
 pub use state::{State, StateCell};
 #[cfg(loom)]
 pub use sync::with_seed;

@@ -85,6 +85,8 @@ pub struct Region {
     pub protection: Protection,
     /// Its first contents.
     pub backing: Backing,
+    /// Forked processes see one memory here; everywhere else each has its own from its next write on.
+    pub shared: bool,
     /// Being unmapped: nothing new is mapped here until every CPU has forgotten the old pages.
     pub dying: bool,
 }
@@ -119,10 +121,23 @@ impl RegionMap {
         }
     }
 
+    /// The mappings of a forked process: all that are not being unmapped.
+    ///
+    /// # Errors
+    /// [`RegionError::TooMany`] if there is no memory for the copy.
+    pub fn duplicate(&self) -> Result<Self, RegionError> {
+        let mut regions = Vec::new();
+        regions
+            .try_reserve_exact(self.regions.len())
+            .map_err(|_| RegionError::TooMany)?;
+        regions.extend(self.regions.iter().filter(|region| !region.dying).copied());
+        Ok(Self { regions })
+    }
+
     /// Adds a mapping.
     ///
     /// # Errors
-    /// [`RegionError::Overlap`], [`RegionError::TooMany`].
+    /// [`RegionError::Overlap`]; [`RegionError::TooMany`], also if there is no memory for its entry.
     pub fn insert(&mut self, region: Region) -> Result<(), RegionError> {
         if self.regions.len() >= Self::MAX {
             return Err(RegionError::TooMany);
@@ -137,6 +152,9 @@ impl RegionMap {
         {
             return Err(RegionError::Overlap);
         }
+        self.regions
+            .try_reserve(1)
+            .map_err(|_| RegionError::TooMany)?;
         self.regions.insert(place, region);
         Ok(())
     }
@@ -210,6 +228,7 @@ mod tests {
             range,
             protection,
             backing: Backing::Zero,
+            shared: false,
             dying: false,
         }
     }

@@ -67,9 +67,17 @@ impl State {
         1 << self as u32
     }
 
-    #[inline]
+    /// The state with this number; there is one, since only states are stored.
+    #[inline(always)]
     const fn from_number(number: u32) -> Self {
-        Self::ALL[number as usize]
+        match number {
+            0 => Self::New,
+            1 => Self::Ready,
+            2 => Self::Running,
+            3 => Self::Waiting,
+            4 => Self::Stopped,
+            _ => Self::Terminated,
+        }
     }
 }
 
@@ -98,7 +106,7 @@ impl StateCell {
     ///
     /// # Panics
     /// If `to` may not follow: two sides moved one thread.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&self, to: State) -> State {
         // ORDERING: Relaxed: what moves the thread orders its steps, and readers want a recent state.
         let from = self.0.swap(to as u32, Ordering::Relaxed);

@@ -8,7 +8,9 @@
 /// Bytes of an FXSAVE area.
 pub(crate) const AREA_LEN: u64 = 512;
 
+/// The vector registers as FXSAVE stores them.
 #[repr(C, align(16))]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Area([u32; 128]);
 
 /// What a new thread starts with: all exceptions masked, round to nearest, all registers zero.

@@ -85,7 +85,6 @@ impl Descriptors {
     ///
     /// # Errors
     /// `ENOMEM` if there is no room.
-    #[allow(dead_code, reason = "fork is its caller")]
     pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
         let mut files = Vec::new();
         files

@@ -102,7 +102,7 @@ impl PipeEnd {
             let at = buffer + done;
             let count = (len - done).min(PIECE_LEN as u64) as usize;
             // Bytes that have been taken out cannot be put back.
-            if !thread.process().space().is_writable(at, count as u64) {
+            if !thread.space().is_writable(at, count as u64) {
                 return if done > 0 {
                     Ok(done)
                 } else {

@@ -8,6 +8,14 @@
 //!
 //! Pages are made on first touch. A page is filled before the lock is taken, and dropped if another
 //! thread was faster or the mapping has gone.
+//!
+//! # Copy on write
+//! [`fork`](AddressSpace::fork) lets both processes name the same frames and takes from both the right
+//! to write, then makes all CPUs of the parent forget that they had it. The first write of either one
+//! faults: if the frame has other owners, the page gets a copy of its own, and the old frame is given
+//! up only after every CPU that has the address space loaded has forgotten it; if there are none left,
+//! the page just becomes writable again. A CPU that still knows a page as read only faults once more
+//! and finds that there is nothing to do.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -104,14 +112,45 @@ impl AddressSpace {
             range
         };
         if !frames.is_empty() {
-            // Pairs with the fence in `load`.
-            fence(Ordering::SeqCst);
-            // ORDERING: Relaxed: after the fence.
-            shootdown::flush(self.loaded.load(Ordering::Relaxed));
+            self.flush();
         }
         self.memory.lock().regions.finish_unmap(range.start());
         frames.into_iter().for_each(Frame::release);
         Ok(())
+    }
+
+    /// A copy for a forked process: the same mappings, memory shared until one of the two writes.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`]; nothing has changed then that a program could see.
+    ///
+    /// # Blocking
+    /// As for [`unmap`](Self::unmap).
+    pub(crate) fn fork(&self) -> Result<Self, OutOfFrames> {
+        let new = Self::new()?;
+        let copied = {
+            let mut memory = self.memory.lock();
+            let mut child = new.memory.lock();
+            child.regions = memory.regions.duplicate().map_err(|_| OutOfFrames)?;
+            let Memory { regions, table, .. } = &mut *memory;
+            regions
+                .iter()
+                .filter(|region| !region.dying)
+                .try_for_each(|region| {
+                    let protect = region.protection.write && !region.shared;
+                    table.share_with(&mut child.table, region.range, protect)
+                })
+        };
+        self.flush();
+        copied.map(|()| new)
+    }
+
+    /// Makes all CPUs that have the address space loaded forget its translations.
+    fn flush(&self) {
+        // Pairs with the fence in `load`.
+        fence(Ordering::SeqCst);
+        // ORDERING: Relaxed: after the fence.
+        shootdown::flush(self.loaded.load(Ordering::Relaxed));
     }
 
     /// Whether a thread may start at `entry`.
@@ -133,7 +172,7 @@ impl AddressSpace {
     pub(crate) fn handle_fault(&self, address: u64, access: Access) -> Result<(), FaultError> {
         let page = address - address % PAGE_SIZE;
         let backing = {
-            let memory = self.memory.lock();
+            let mut memory = self.memory.lock();
             let region = memory.regions.find(address).ok_or(FaultError::NotAllowed)?;
             if access.write && !region.protection.write
                 || access.execute && !region.protection.execute
@@ -144,11 +183,45 @@ impl AddressSpace {
                 // Another thread has made it.
                 return Ok(());
             }
-            region.backing
+            let backing = region.backing;
+            if access.write && memory.table.allows(page, false, false) {
+                if memory.table.make_writable_if_sole(page) {
+                    return Ok(());
+                }
+                drop(memory);
+                return self.copy_page(page);
+            }
+            backing
         };
         let mut frame = Frame::zeroed().map_err(|OutOfFrames| FaultError::OutOfMemory)?;
         backing.fill(page, frame.bytes_mut());
         self.put(page, frame)
+    }
+
+    /// Gives a page that several processes share a frame of its own, to write to.
+    ///
+    /// # Blocking
+    /// As for [`unmap`](Self::unmap).
+    #[cold]
+    fn copy_page(&self, page: u64) -> Result<(), FaultError> {
+        let copy = Frame::stale().map_err(|OutOfFrames| FaultError::OutOfMemory)?;
+        let mut memory = self.memory.lock();
+        // Another thread may have unmapped it or been faster since the first look: then this access is
+        // tried again, and finds out.
+        let writable = |region: &Region| region.protection.write;
+        let is_shared = memory.regions.find(page).is_some_and(writable)
+            && memory.table.allows(page, false, false)
+            && !memory.table.allows(page, true, false);
+        if !is_shared {
+            drop(memory);
+            copy.release();
+            return Ok(());
+        }
+        let old = memory.table.replace_by_copy(page, copy);
+        drop(memory);
+        self.flush();
+        old.release();
+        Ok(())
     }
 
     /// Maps a frame, unless another thread was faster.
@@ -199,7 +272,22 @@ pub(crate) fn load(space: &Arc<AddressSpace>) {
     // the old share is given up only after this.
     unsafe { kernel_space::load_root(root) };
     cpu.space_at.set(Arc::as_ptr(space));
-    if let Some(old) = cpu.space.replace(Some(Arc::clone(space))) {
+    forget(cpu.space.replace(Some(Arc::clone(space))), bit);
+}
+
+/// Leaves the calling CPU with the kernel's own tables, so that it keeps no program's memory alive.
+pub(crate) fn unload() {
+    let cpu = cpu::this();
+    if let old @ Some(_) = cpu.space.take() {
+        kernel_space::load();
+        cpu.space_at.set(core::ptr::null());
+        forget(old, 1 << cpu.number());
+    }
+}
+
+/// The CPU has other tables loaded now.
+fn forget(old: Option<Arc<AddressSpace>>, bit: u64) {
+    if let Some(old) = old {
         // ORDERING: Release: after the other tables were loaded.
         old.loaded.fetch_and(!bit, Ordering::Release);
     }

@@ -1,9 +1,12 @@
 //! Who owns which frame of physical memory.
 //!
-//! A [`Frame`] is owned by whoever holds it: a page table, an address space, a kernel stack. Frames
-//! in use by the kernel image, the heap, the initrd and everything below 1 MiB are never given out.
+//! A [`Frame`] is a share of a frame, owned by whoever holds it: a page table, an address space, a
+//! kernel stack. Most frames have one owner; those of forked processes and of shared memory have more,
+//! see [`kcore::FrameShares`]. Frames in use by the kernel image, the heap, the initrd and everything below 1 MiB are never given out.
 
-use kcore::{FrameBitmap, PAGE_SIZE, SpinLock};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use kcore::{FrameBitmap, FrameShares, PAGE_SIZE, SpinLock};
 
 use crate::{
     boot::pvh::{BootInfo, PhysRange},
@@ -14,8 +17,11 @@ use crate::{
 };
 
 static FRAMES: SpinLock<Option<FrameBitmap>> = SpinLock::new(None);
+/// How many there are to give out.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
+static SHARES: spin::Once<FrameShares> = spin::Once::new();
 
-/// A frame of physical memory that its holder owns.
+/// A frame of physical memory, of which the holder owns a share: as a rule the only one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame(PhysAddr);
 
@@ -54,7 +60,23 @@ pub(super) fn init(boot: BootInfo, heap: PhysRange) {
             }
         }
     }
+    SHARES.call_once(|| FrameShares::new((end / PAGE_SIZE) as usize));
+    // ORDERING: Relaxed: written before there is a second CPU.
+    TOTAL.store(map.free(), Ordering::Relaxed);
     *FRAMES.lock() = Some(map);
+}
+
+#[inline]
+fn shares() -> &'static FrameShares {
+    SHARES
+        .get()
+        .expect("invariant: set up before the first frame is given out")
+}
+
+/// How many frames there are, free or not.
+pub(crate) fn total_count() -> usize {
+    // ORDERING: Relaxed: as in `init`.
+    TOTAL.load(Ordering::Relaxed)
 }
 
 /// How many frames are free.
@@ -65,14 +87,45 @@ pub(crate) fn free_count() -> usize {
 impl Frame {
     /// A frame full of zeros.
     pub(crate) fn zeroed() -> Result<Self, OutOfFrames> {
+        let mut frame = Self::stale()?;
+        frame.bytes_mut().fill(0);
+        Ok(frame)
+    }
+
+    /// A frame with whatever its last owner left in it: to be overwritten as a whole before anybody
+    /// can see it.
+    pub(super) fn stale() -> Result<Self, OutOfFrames> {
         let number = FRAMES
             .lock()
             .as_mut()
             .and_then(FrameBitmap::allocate)
             .ok_or(OutOfFrames)?;
-        let mut frame = Self(PhysAddr(number as u64 * PAGE_SIZE));
-        frame.bytes_mut().fill(0);
-        Ok(frame)
+        Ok(Self(PhysAddr(number as u64 * PAGE_SIZE)))
+    }
+
+    /// Another share of the same frame, for another owner. Writes of one are seen by all.
+    pub(crate) fn share(&self) -> Self {
+        shares().share(self.number());
+        Self(self.0)
+    }
+
+    /// Whether this share is the only one.
+    pub(super) fn is_sole(&self) -> bool {
+        shares().is_sole(self.number())
+    }
+
+    /// Overwrites the frame, which is not mapped yet, with another's contents. Whoever calls keeps
+    /// everybody from writing to `other` meanwhile.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        let from = other.0.pointer::<u8>();
+        // SAFETY: two different frames in the physical map, the target owned alone, the source kept
+        // from changing by the caller.
+        unsafe { core::ptr::copy_nonoverlapping(from, self.0.pointer(), PAGE_SIZE as usize) };
+    }
+
+    #[inline]
+    fn number(&self) -> usize {
+        (self.0.0 / PAGE_SIZE) as usize
     }
 
     /// Where it is.
@@ -106,9 +159,12 @@ impl Frame {
         Self(address)
     }
 
-    /// Gives the frame back.
+    /// Gives the share back; with the last one the frame is free.
     pub(crate) fn release(self) {
-        let number = (self.0.0 / PAGE_SIZE) as usize;
+        let number = self.number();
+        if !shares().give_up(number) {
+            return;
+        }
         FRAMES
             .lock()
             .as_mut()

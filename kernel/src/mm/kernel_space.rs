@@ -64,7 +64,9 @@ fn build() -> Result<PageTable, OutOfFrames> {
             table.map_kernel(page, PhysAddr(page - KERNEL_BASE), flags)?;
         }
     }
-    table.reserve_kernel(stacks::AREA)?;
+    for page in stacks::area().step_by(LARGE_PAGE as usize) {
+        table.reserve_kernel(page)?;
+    }
     Ok(table)
 }
 
@@ -90,16 +92,19 @@ pub(super) unsafe fn load_root(root: PhysAddr) {
     unsafe { Cr3::write(frame, Cr3Flags::empty()) };
 }
 
-/// Maps a writable page of the kernel; for ever.
-pub(super) fn map(page: u64, frame: Frame) -> Result<(), OutOfFrames> {
+/// Maps a writable page of a kernel stack. Not global, so that it can be forgotten like a user page.
+pub(super) fn map(page: u64, frame: Frame) {
     let mut table = TABLE.lock();
     let table = table
         .as_mut()
         .expect("invariant: the kernel has its tables before it has stacks");
-    let address = frame.address();
-    let mapped = table.map_kernel(page, address, WRITABLE | NO_EXECUTE | GLOBAL);
-    if mapped.is_err() {
-        frame.release();
-    }
-    mapped
+    let mapped = table.map_kernel(page, frame.into_address(), WRITABLE | NO_EXECUTE);
+    mapped.expect("invariant: the tables of all stacks are made at boot");
+}
+
+/// Unmaps a page of a kernel stack. CPUs may still know it.
+pub(super) fn unmap(page: u64) -> Frame {
+    let mut table = TABLE.lock();
+    let table = table.as_mut().expect("invariant: as in `map`");
+    table.unmap_kernel(page)
 }

@@ -1,11 +1,13 @@
 //! The processor's page tables: four levels of 512 entries.
 //!
 //! # Who owns what
-//! A [`PageTable`] owns its root and every table below user entries; the frames that the leaves name
-//! belong to whoever mapped them. The entries of the kernel half are shared by all tables and made
+//! A [`PageTable`] owns its root and every table below user entries (`tables` names them, so that
+//! nobody has to look for them at the end); the frames that the leaves name belong to whoever mapped
+//! them. The entries of the kernel half are shared by all tables and made
 //! once, at boot. Changes are made under the lock of the address space; the processor itself sets
 //! the accessed and dirty bits at any time, so entries are atomics.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kcore::{PAGE_SIZE, Protection, UserRange};
@@ -34,6 +36,7 @@ type Table = [AtomicU64; ENTRIES];
 #[derive(Debug)]
 pub(crate) struct PageTable {
     root: Frame,
+    tables: Vec<Frame>,
 }
 
 /// The leaf flags for a user page.
@@ -58,6 +61,7 @@ impl PageTable {
     pub(super) fn empty() -> Result<Self, OutOfFrames> {
         Ok(Self {
             root: Frame::zeroed()?,
+            tables: Vec::new(),
         })
     }
 
@@ -116,9 +120,25 @@ impl PageTable {
         Ok(())
     }
 
-    /// Makes sure that the root has an entry for `page`, so that all copies of the upper half agree.
+    /// Unmaps a kernel page.
+    ///
+    /// # Panics
+    /// If it is not mapped.
+    pub(super) fn unmap_kernel(&mut self, page: u64) -> Frame {
+        // ORDERING: AcqRel: before any later use of the frame.
+        let entry = self
+            .leaf(page)
+            .map_or(0, |leaf| leaf.swap(0, Ordering::AcqRel));
+        assert!(
+            entry & PRESENT != 0,
+            "invariant: a stack's page {page:#x} is mapped"
+        );
+        Frame::from_address(PhysAddr(entry & ADDRESS))
+    }
+
+    /// Makes the tables for `page`, so that all copies of the upper half agree.
     pub(super) fn reserve_kernel(&mut self, page: u64) -> Result<(), OutOfFrames> {
-        self.entry_for(page, 2, 0).map(|_| ())
+        self.entry_for(page, 0, 0).map(|_| ())
     }
 
     /// Whether the page is mapped so that `write` or `execute` would work.
@@ -133,16 +153,93 @@ impl PageTable {
 
     /// Unmaps all pages of a range and hands each frame to `take`.
     pub(crate) fn unmap(&mut self, range: UserRange, mut take: impl FnMut(Frame)) {
+        self.for_each_leaf(range, |_, entry| {
+            // ORDERING: AcqRel: before the shoot-down, which has its own fence.
+            let old = entry.swap(0, Ordering::AcqRel);
+            take(Frame::from_address(PhysAddr(old & ADDRESS)));
+        });
+    }
+
+    /// Maps in `child` what is mapped here in a range, to the same frames. With `protect`, neither of
+    /// the two may write there any more.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`]; what has been mapped in the child stays.
+    pub(crate) fn share_with(
+        &mut self,
+        child: &mut Self,
+        range: UserRange,
+        protect: bool,
+    ) -> Result<(), OutOfFrames> {
+        let mut result = Ok(());
+        self.for_each_leaf(range, |page, entry| {
+            if result.is_err() {
+                return;
+            }
+            match child.entry_for(page, 0, USER) {
+                Ok(copy) => {
+                    if protect {
+                        // ORDERING: AcqRel: before the shoot-down, which has its own fence.
+                        entry.fetch_and(!WRITABLE, Ordering::AcqRel);
+                    }
+                    let value = entry.load(Ordering::Acquire);
+                    // The child's table owns this share from here on.
+                    let share = Frame::from_address(PhysAddr(value & ADDRESS)).share();
+                    let flags = value & !ADDRESS;
+                    copy.store(share.into_address().0 | flags, Ordering::Release);
+                }
+                Err(OutOfFrames) => result = Err(OutOfFrames),
+            }
+        });
+        result
+    }
+
+    /// Makes a page writable whose frame may not be written because it was shared, if it no longer is:
+    /// then true.
+    pub(crate) fn make_writable_if_sole(&mut self, page: u64) -> bool {
+        let Ok(entry) = self.leaf(page) else {
+            return false;
+        };
+        let frame = Frame::from_address(PhysAddr(entry.load(Ordering::Acquire) & ADDRESS));
+        let sole = frame.is_sole();
+        if sole {
+            // ORDERING: Release: nothing has to be seen with it.
+            entry.fetch_or(WRITABLE, Ordering::Release);
+        }
+        sole
+    }
+
+    /// Puts a writable copy, `frame`, in the place of the page's frame, which is handed back.
+    ///
+    /// # Panics
+    /// If the page is not mapped.
+    pub(crate) fn replace_by_copy(&mut self, page: u64, mut frame: Frame) -> Frame {
+        let entry = self.leaf(page).expect("invariant: the page is mapped");
+        let value = entry.load(Ordering::Acquire);
+        assert!(value & PRESENT != 0, "invariant: the page is mapped");
+        let old = Frame::from_address(PhysAddr(value & ADDRESS));
+        frame.copy_from(&old);
+        let flags = value & !ADDRESS | WRITABLE;
+        // ORDERING: Release: the processor sees the copied bytes before the entry.
+        entry.store(frame.into_address().0 | flags, Ordering::Release);
+        old
+    }
+
+    /// Calls `each` for every page of a range that is mapped.
+    fn for_each_leaf(&self, range: UserRange, mut each: impl FnMut(u64, &AtomicU64)) {
         let mut page = range.start();
         while page < range.end() {
-            match self.leaf(page) {
-                Ok(entry) => {
-                    // ORDERING: AcqRel: before the shoot-down, which has its own fence.
-                    let old = entry.swap(0, Ordering::AcqRel);
-                    if old & PRESENT != 0 {
-                        take(Frame::from_address(PhysAddr(old & ADDRESS)));
+            match self.leaf_table(page) {
+                Ok(leaves) => {
+                    let first = index(page, 0);
+                    let pages = ((range.end() - page) / PAGE_SIZE) as usize;
+                    let last = ENTRIES.min(first + pages);
+                    for entry in &leaves[first..last] {
+                        if entry.load(Ordering::Acquire) & PRESENT != 0 {
+                            each(page, entry);
+                        }
+                        page += PAGE_SIZE;
                     }
-                    page += PAGE_SIZE;
                 }
                 // No table: nothing is mapped up to the end of what it would cover.
                 Err(covered) => page = (page | (covered - 1)) + 1,
@@ -152,6 +249,11 @@ impl PageTable {
 
     /// The leaf entry of a page; if there is no table for it, how many bytes the missing one covers.
     fn leaf(&self, page: u64) -> Result<&'static AtomicU64, u64> {
+        Ok(&self.leaf_table(page)?[index(page, 0)])
+    }
+
+    /// The table with the leaf of a page; if there is none, how many bytes the missing one covers.
+    fn leaf_table(&self, page: u64) -> Result<&'static Table, u64> {
         let mut at = table(self.root());
         for level in [3, 2, 1] {
             let entry = at[index(page, level)].load(Ordering::Acquire);
@@ -160,7 +262,7 @@ impl PageTable {
             }
             at = table(PhysAddr(entry & ADDRESS));
         }
-        Ok(&at[index(page, 0)])
+        Ok(at)
     }
 
     /// The entry at `level` for a page; makes the tables above it.
@@ -175,7 +277,10 @@ impl PageTable {
             let entry = &at[index(page, level)];
             let mut value = entry.load(Ordering::Acquire);
             if value & PRESENT == 0 {
-                value = Frame::zeroed()?.into_address().0 | PRESENT | WRITABLE | flags;
+                self.tables.try_reserve(1).map_err(|_| OutOfFrames)?;
+                let frame = Frame::zeroed()?;
+                value = frame.address().0 | PRESENT | WRITABLE | flags;
+                self.tables.push(frame);
                 // ORDERING: Release: the processor sees the zeros before the table.
                 entry.store(value, Ordering::Release);
             }
@@ -186,19 +291,9 @@ impl PageTable {
 }
 
 impl Drop for PageTable {
-    /// Gives back the tables of the user half and the root. Frames that leaves name must be gone.
+    /// Gives back the tables below the root, and the root. Frames that leaves name must be gone.
     fn drop(&mut self) {
-        fn release(at: PhysAddr, level: u32, entries: core::ops::Range<usize>) {
-            for entry in &table(at)[entries] {
-                let value = entry.load(Ordering::Acquire);
-                if value & PRESENT != 0 && level > 0 {
-                    let below = PhysAddr(value & ADDRESS);
-                    release(below, level - 1, 0..ENTRIES);
-                    Frame::from_address(below).release();
-                }
-            }
-        }
-        release(self.root(), 3, 0..KERNEL_HALF);
+        self.tables.drain(..).for_each(Frame::release);
         Frame::from_address(self.root()).release();
     }
 }

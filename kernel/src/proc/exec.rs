@@ -13,12 +13,9 @@ use kcore::{
 };
 
 use crate::{
-    fs::root,
+    fs::{descriptors::Descriptors, root},
     mm::address_space::AddressSpace,
-    proc::{
-        process::{INIT, Process},
-        table,
-    },
+    proc::{family, process::Process, table, thread::Start},
     sched,
     trap::frame::TrapFrame,
 };
@@ -74,11 +71,17 @@ pub(crate) fn start_first(arguments: &[String]) -> Result<(), ExecError> {
     map(&space, stack, Protection::READ_WRITE, Backing::Zero)?;
     let (stack_pointer, argv) = push_arguments(&space, arguments)?;
 
-    let process = Arc::new(Process::new(INIT, Arc::new(space)));
+    let mut space = Some(Arc::new(space));
+    let process = family::add(0, |pid| {
+        let space = space.take().expect("invariant: called once");
+        Arc::new(Process::new(pid, None, space, Descriptors::with_console()))
+    })
+    .map_err(|_| ExecError::OutOfMemory)?;
     let frame = TrapFrame::start(program.entry, stack_pointer, [arguments.len() as u64, argv]);
     let name = path.rsplit('/').next().unwrap_or(path).as_bytes();
     let name = &name[..name.len().min(crate::proc::thread::NAME_LEN)];
-    let (thread, _) = table::create(&process, name, &frame).map_err(|_| ExecError::OutOfMemory)?;
+    let (thread, _) =
+        table::create(&process, name, &Start::fresh(&frame)).map_err(|_| ExecError::OutOfMemory)?;
     sched::make_ready(thread);
     Ok(())
 }
@@ -93,6 +96,7 @@ fn map(
         range,
         protection,
         backing,
+        shared: false,
         dying: false,
     };
     space.map(region).map_err(|_| ExecError::StackOverlap)

@@ -1,16 +1,20 @@
 //! How threads and processes end.
 //!
 //! # Shutdown
-//! exit_group: the first caller's status counts. Every other thread of the process is told to
-//! leave, woken if it waits, and its CPU is interrupted if it runs in ring 3; it ends on its way out
-//! of the kernel. The last thread to leave ends the process; with the first process ends the machine.
+//! exit_group, a fault, a killing signal: the first one's end counts. Every other thread of the process
+//! is told to leave, woken if it waits, and its CPU is interrupted if it runs in ring 3; it ends on its
+//! way out of the kernel. The last thread to leave ends the process; with the first process ends the
+//! machine.
 //!
 //! A thread's last acts, in this order: leave the code for the joiner, count itself out of the
-//! process, switch away for ever. The code that runs next on the CPU takes back structure and stack.
+//! process, as its last thread give back memory and files and become a zombie, switch away for ever.
+//! The code that runs next on the CPU takes back structure and stack. A thread holds no kernel lock
+//! then: locks are held for a few lines that don't end threads. Locks and futexes of the program are
+//! the program's affair: whoever ends with one leaves it locked.
 
 use alloc::sync::Arc;
 
-use kcore::Tid;
+use kcore::{Ending, Tid};
 
 use crate::{
     arch::{
@@ -19,7 +23,9 @@ use crate::{
         qemu, serial,
     },
     exit_code,
+    mm::address_space,
     proc::{
+        family,
         process::{INIT, Process},
         table,
         thread::Thread,
@@ -37,21 +43,25 @@ pub(crate) fn exit_thread(code: i32) -> ! {
     let process = Arc::clone(thread.process());
     thread.hand_over(&process.ended);
     if table::cell(tid).exit(code) {
-        table::free_tid(tid);
+        table::free_tid(&process, tid);
     }
     if process.thread_ended(tid.raw(), code) {
-        end_process(&process);
+        end_process(thread, &process);
     }
     // The switch never comes back to drop it; the thread structure still holds its own share.
     drop(process);
     sched::leave_for_ever()
 }
 
-/// Ends the calling thread's process; the caller leaves on its way out of the kernel.
-pub(crate) fn exit_group(status: i32) {
-    let own = cpu::current();
-    own.process().begin_end(status);
-    table::for_each(own.process().pid(), Thread::ask_to_leave);
+/// Ends a process: the calling thread's own, which leaves on its way out of the kernel, or another.
+pub(crate) fn end_group(process: &Process, end: Ending) {
+    process.begin_end(end);
+    table::for_each(process.pid(), Thread::ask_to_leave);
+    interrupt_others();
+}
+
+/// Makes all other CPUs enter the kernel.
+pub(super) fn interrupt_others() {
     let own_cpu = cpu::this().number();
     for other in cpu::all().filter(|other| other.number() != own_cpu) {
         lapic::send(other.apic_id(), VECTOR_RESCHEDULE);
@@ -59,18 +69,27 @@ pub(crate) fn exit_group(status: i32) {
 }
 
 /// The last thread has left.
-fn end_process(process: &Process) {
+fn end_process(thread: &Thread, process: &Process) {
+    if process.pid() == INIT {
+        end_machine(process);
+    }
+    table::free_tids(process);
     // Files close now, not when the last share of the process is dropped: others wait for them.
     let files = process.files.lock().take_all();
     drop(files);
-    if process.pid() != INIT {
-        return;
-    }
+    address_space::unload();
+    // As a rule these are the last shares, and the frames go back here.
+    drop(thread.replace_space(None));
+    drop(process.replace_space(None));
+    family::end(process);
+}
+
+fn end_machine(process: &Process) -> ! {
     let unexpected = interrupt::unexpected();
     if unexpected > 0 {
         crate::println!("kernel: {unexpected} interrupts came that nobody asked for");
     }
-    let status = process.status();
+    let status = process.end().status();
     crate::println!("kernel: init exited with status {status}");
     serial::write_status(status);
     qemu::exit(if status == 0 {

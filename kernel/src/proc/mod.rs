@@ -3,6 +3,8 @@
 pub(crate) mod accounts;
 pub(crate) mod exec;
 pub(crate) mod exit;
+pub(crate) mod family;
+pub(crate) mod fork;
 pub(crate) mod process;
 pub(crate) mod table;
 pub(crate) mod thread;

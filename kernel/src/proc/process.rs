@@ -1,18 +1,23 @@
-//! A process: an address space, open files, and the threads that share them.
+//! A process: its identity, memory, open files, signals and limits, and the threads that share them.
 //!
 //! # States
-//! Running: `ending` is clear. Ending: some thread has called exit_group or died by a fault; the
-//! first one's status counts, every other thread leaves at its next way out of the kernel. Ended:
-//! the last thread has left.
+//! Running: `ending` is clear. Ending: some thread has called exit_group, died by a fault, or a signal
+//! has killed it; the first end counts, every other thread leaves at its next way out of the kernel.
+//! Ended: the last thread has left; memory and files are given back, and what remains is a zombie in
+//! the [`family`](super::family). Beside that a process may be stopped: its threads wait on their
+//! way out of the kernel until it goes on or ends.
 //!
 //! # Who owns what
-//! Threads own their process by a reference count. `ending` is set once; `status` is written by the
-//! one who set it, or by the first thread when it exits alone.
+//! Threads own their process by a reference count, and so does the family while it lives. `ending` is
+//! set once; `end` is written by the one who set it, or by the first thread when it exits alone.
+//! `space` is replaced by exec only, when the caller is the only thread, and taken by the last thread;
+//! threads use the share that they have themselves. `children` is where threads wait for news of child
+//! processes. Each other field has its own lock or is an atomic.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use kcore::SpinLock;
+use kcore::{Ending, SpinLock, WaitQueue};
 
 use crate::{
     fs::descriptors::Descriptors,
@@ -20,38 +25,53 @@ use crate::{
     proc::{
         accounts::{Accounts, ThreadStats},
         table,
+        thread::ThreadRef,
     },
 };
 
-/// The number of the first process.
-pub(crate) const INIT: u32 = 1;
+pub(crate) use kcore::INIT;
 
 /// One process.
-#[derive(Debug)]
 pub(crate) struct Process {
     pid: u32,
-    space: Arc<AddressSpace>,
+    uid: AtomicU32,
+    gid: AtomicU32,
+    space: SpinLock<Option<Arc<AddressSpace>>>,
     pub(crate) files: SpinLock<Descriptors>,
     /// The tid of the thread that the process began with.
     first_tid: AtomicU32,
     threads: AtomicU32,
+    /// Tids of threads of this process that are in use: of living ones, and of ended ones that nobody
+    /// has joined.
+    tids: AtomicU32,
     ending: AtomicBool,
-    status: AtomicI32,
+    end: SpinLock<Ending>,
+    pub(super) children: WaitQueue<ThreadRef>,
     /// What the threads that have ended had used.
     pub(super) ended: Accounts,
 }
 
 impl Process {
-    /// A process without threads.
-    pub(crate) fn new(pid: u32, space: Arc<AddressSpace>) -> Self {
+    /// A process without threads, with the identity of `parent`.
+    pub(crate) fn new(
+        pid: u32,
+        parent: Option<&Self>,
+        space: Arc<AddressSpace>,
+        files: Descriptors,
+    ) -> Self {
+        let inherit = |id: fn(&Self) -> u32| AtomicU32::new(parent.map_or(0, id));
         Self {
             pid,
-            space,
-            files: SpinLock::new(Descriptors::with_console()),
+            uid: inherit(Self::uid),
+            gid: inherit(Self::gid),
+            space: SpinLock::new(Some(space)),
+            files: SpinLock::new(files),
             first_tid: AtomicU32::new(0),
             threads: AtomicU32::new(0),
+            tids: AtomicU32::new(0),
             ending: AtomicBool::new(false),
-            status: AtomicI32::new(0),
+            end: SpinLock::new(Ending::Exited(0)),
+            children: WaitQueue::new(),
             ended: Accounts::default(),
         }
     }
@@ -60,14 +80,54 @@ impl Process {
         self.pid
     }
 
-    pub(crate) fn space(&self) -> &Arc<AddressSpace> {
-        &self.space
+    /// The user; 0 may do everything.
+    pub(crate) fn uid(&self) -> u32 {
+        // ORDERING: Relaxed: a number by itself; so are the next.
+        self.uid.load(Ordering::Relaxed)
     }
 
-    /// The exit status, once the process has ended.
-    pub(crate) fn status(&self) -> i32 {
-        // ORDERING: Acquire pairs with `begin_end` and `thread_ended`.
-        self.status.load(Ordering::Acquire)
+    /// The group.
+    pub(crate) fn gid(&self) -> u32 {
+        self.gid.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_uid(&self, uid: u32) {
+        self.uid.store(uid, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_gid(&self, gid: u32) {
+        self.gid.store(gid, Ordering::Relaxed);
+    }
+
+    #[allow(dead_code, reason = "signals are its callers")]
+    /// Whether its threads may tell `other` to do something: as the same user, or as user 0.
+    pub(crate) fn may_control(&self, other: &Self) -> bool {
+        self.uid() == 0 || self.uid() == other.uid()
+    }
+
+    /// The memory, until the last thread has left.
+    pub(crate) fn space(&self) -> Option<Arc<AddressSpace>> {
+        self.space.lock().clone()
+    }
+
+    /// Replaces the memory, or takes it away.
+    pub(super) fn replace_space(
+        &self,
+        new: Option<Arc<AddressSpace>>,
+    ) -> Option<Arc<AddressSpace>> {
+        core::mem::replace(&mut *self.space.lock(), new)
+    }
+
+    /// How it has ended, once it has.
+    pub(crate) fn end(&self) -> Ending {
+        *self.end.lock()
+    }
+
+    /// How many threads live.
+    #[allow(dead_code, reason = "listings are its callers")]
+    pub(crate) fn thread_count(&self) -> u32 {
+        // ORDERING: Acquire pairs with `thread_ended`.
+        self.threads.load(Ordering::Acquire)
     }
 
     /// What all its threads have used, ended ones included. Meanwhile they go on: a thread that ends
@@ -84,6 +144,18 @@ impl Process {
         if self.threads.fetch_add(1, Ordering::AcqRel) == 0 {
             self.first_tid.store(tid, Ordering::Relaxed);
         }
+        // ORDERING: Relaxed: read when no thread is left.
+        self.tids.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a tid out.
+    pub(super) fn tid_freed(&self) {
+        self.tids.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many tids of its threads are in use.
+    pub(super) fn tid_count(&self) -> u32 {
+        self.tids.load(Ordering::Relaxed)
     }
 
     /// Counts a thread out; true if it was the last.
@@ -91,21 +163,19 @@ impl Process {
     /// If no thread calls exit_group, the first thread's code is the process's status.
     pub(crate) fn thread_ended(&self, tid: u32, code: i32) -> bool {
         if self.first_tid.load(Ordering::Relaxed) == tid && !self.is_ending() {
-            self.status.store(code, Ordering::Release);
+            *self.end.lock() = Ending::Exited(code);
         }
         // ORDERING: AcqRel: the last one sees what all others did.
         self.threads.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Begins to end the process; true for the first caller, whose status counts.
-    pub(crate) fn begin_end(&self, status: i32) -> bool {
+    /// Begins to end the process; the first caller's `end` counts.
+    pub(crate) fn begin_end(&self, end: Ending) {
         // ORDERING: SeqCst: a thread that is being created publishes itself and then looks here; the
         // caller sets this and then looks for threads. One of them sees the other.
-        let first = !self.ending.swap(true, Ordering::SeqCst);
-        if first {
-            self.status.store(status, Ordering::Release);
+        if !self.ending.swap(true, Ordering::SeqCst) {
+            *self.end.lock() = end;
         }
-        first
     }
 
     /// Whether all threads have to leave.

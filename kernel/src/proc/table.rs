@@ -3,7 +3,8 @@
 //! # Who owns what
 //! The pool and the tids have a lock each; a join cell has its own. A tid is in use from
 //! [`Reservation::take`] until its thread has ended *and* been joined; the structure and its kernel
-//! stack go back to the pool as soon as the thread has been left, joined or not.
+//! stack go back to the pool as soon as the thread has been left, joined or not. The pool keeps some
+//! structures with their stacks, to be quick; the stacks of all others go back to the free frames.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -11,13 +12,12 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use kcore::{JoinCell, SpinLock, Tid, TidAllocator};
 
 use crate::{
-    mm::frames::OutOfFrames,
+    mm::{frames::OutOfFrames, stacks},
     proc::{
         process::Process,
-        thread::{Thread, ThreadRef},
+        thread::{Start, Thread, ThreadRef},
     },
     syscall::errno::Errno,
-    trap::frame::TrapFrame,
 };
 
 struct Table {
@@ -28,9 +28,14 @@ struct Table {
     living: Box<[AtomicPtr<Thread>]>,
 }
 
+/// How many structures without a thread keep their stacks.
+const KEPT: usize = 64;
+
 struct Pool {
-    /// Structures without a thread.
+    /// Structures without a thread, with their stacks.
     free: Vec<&'static Thread>,
+    /// Structures without a thread whose stacks have been given back.
+    bare: Vec<&'static Thread>,
     all: Vec<&'static Thread>,
     /// Numbers of stacks that could not be made, below `next_stack`.
     spare_stacks: Vec<usize>,
@@ -42,7 +47,8 @@ static TABLE: spin::Once<Table> = spin::Once::new();
 pub(super) fn init() {
     TABLE.call_once(|| Table {
         pool: SpinLock::new(Pool {
-            free: Vec::with_capacity(Tid::MAX_SLOTS),
+            free: Vec::with_capacity(KEPT),
+            bare: Vec::with_capacity(Tid::MAX_SLOTS),
             all: Vec::with_capacity(Tid::MAX_SLOTS),
             spare_stacks: Vec::new(),
             next_stack: 0,
@@ -83,7 +89,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(thread) = self.thread {
-            table().pool.lock().free.push(thread);
+            put_structure(thread);
         }
         if let Some(tid) = self.tid {
             table().tids.lock().free(tid);
@@ -94,24 +100,52 @@ impl Drop for Reservation {
 /// A structure from the pool, or a new one.
 #[inline]
 fn take_structure() -> Result<&'static Thread, Errno> {
+    let kept = table().pool.lock().free.pop();
+    kept.map_or_else(make_structure, Ok)
+}
+
+/// Puts a structure without a thread into the pool.
+#[inline]
+fn put_structure(thread: &'static Thread) {
     let mut pool = table().pool.lock();
-    match pool.free.pop() {
-        Some(thread) => Ok(thread),
-        None => {
-            let number = pool.spare_stacks.pop().unwrap_or_else(|| {
-                pool.next_stack += 1;
-                pool.next_stack - 1
-            });
-            // Made without the lock: it takes a while.
-            drop(pool);
-            make_structure(number)
-        }
+    if pool.free.len() < KEPT {
+        pool.free.push(thread);
+    } else {
+        drop(pool);
+        put_bare(thread);
     }
 }
 
 #[cold]
-fn make_structure(stack_number: usize) -> Result<&'static Thread, Errno> {
-    let made = Thread::new(stack_number);
+fn put_bare(thread: &'static Thread) {
+    stacks::release(thread.stack_end());
+    table().pool.lock().bare.push(thread);
+}
+
+/// How many pages the pool keeps in stacks that nobody uses.
+pub(crate) fn kept_pages() -> usize {
+    table().pool.lock().free.len() * stacks::STACK_PAGES as usize
+}
+
+/// A structure with a fresh stack. Made without the lock: it takes a while.
+#[cold]
+fn make_structure() -> Result<&'static Thread, Errno> {
+    let mut pool = table().pool.lock();
+    if let Some(thread) = pool.bare.pop() {
+        drop(pool);
+        return stacks::make_again(thread.stack_end())
+            .map(|()| thread)
+            .map_err(|OutOfFrames| {
+                table().pool.lock().bare.push(thread);
+                Errno::EAGAIN
+            });
+    }
+    let number = pool.spare_stacks.pop().unwrap_or_else(|| {
+        pool.next_stack += 1;
+        pool.next_stack - 1
+    });
+    drop(pool);
+    let made = Thread::new(number);
     let mut pool = table().pool.lock();
     match made {
         Ok(thread) => {
@@ -119,20 +153,20 @@ fn make_structure(stack_number: usize) -> Result<&'static Thread, Errno> {
             Ok(thread)
         }
         Err(OutOfFrames) => {
-            pool.spare_stacks.push(stack_number);
+            pool.spare_stacks.push(number);
             Err(Errno::EAGAIN)
         }
     }
 }
 
-/// Makes a thread of `process` that starts with `frame`; the caller makes it ready.
+/// Makes a thread of `process`; the caller makes it ready.
 ///
 /// # Errors
 /// `EAGAIN` if there are too many threads or there is no memory for another.
 pub(crate) fn create(
     process: &Arc<Process>,
     name: &[u8],
-    frame: &TrapFrame,
+    start: &Start<'_>,
 ) -> Result<(&'static Thread, Tid), Errno> {
     let mut reserved = Reservation::take()?;
     let (Some(thread), Some(tid)) = (reserved.thread.take(), reserved.tid.take()) else {
@@ -140,7 +174,7 @@ pub(crate) fn create(
     };
     cell(tid).open(tid, process.pid());
     process.thread_begins(tid.raw());
-    thread.prepare(tid, Arc::clone(process), name, frame);
+    thread.prepare(tid, Arc::clone(process), name, start);
     // ORDERING: Release pairs with `find`.
     table().living[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
     Ok((thread, tid))
@@ -152,10 +186,23 @@ pub(crate) fn cell(tid: Tid) -> &'static JoinCell<ThreadRef> {
     &table().cells[tid.slot()]
 }
 
-/// Gives a tid back whose thread has ended and been joined, or was detached.
+/// Gives a tid of `process` back whose thread has ended and been joined, or was detached.
 #[inline]
-pub(crate) fn free_tid(tid: Tid) {
+pub(crate) fn free_tid(process: &Process, tid: Tid) {
+    process.tid_freed();
     table().tids.lock().free(tid);
+}
+
+/// Gives back the tids of a process whose threads have all ended: nobody can join them any more.
+pub(super) fn free_tids(process: &Process) {
+    if process.tid_count() == 0 {
+        return;
+    }
+    for cell in &table().cells {
+        if let Some(tid) = cell.abandon(process.pid()) {
+            free_tid(process, tid);
+        }
+    }
 }
 
 /// The thread has said its code; it is not found any more.
@@ -168,10 +215,10 @@ pub(super) fn forget(tid: Tid) {
 /// Takes back the structure of a thread that has been left for the last time.
 #[inline]
 pub(crate) fn recycle(thread: &'static Thread) {
-    let process = thread.clear();
-    table().pool.lock().free.push(thread);
-    // May be the last share: outside of the lock.
-    drop(process);
+    let shares = thread.clear();
+    put_structure(thread);
+    // May be the last ones: outside of the lock.
+    drop(shares);
 }
 
 /// The living thread with this tid in the process `pid`.

@@ -3,7 +3,7 @@
 //! # Who owns what
 //! Thread structures live for ever and are used again. A structure belongs to the pool, or to
 //! the creator that took it, or, from the moment it is made ready until it is left for the last
-//! time, to the thread itself. The fields that only the owner touches are `process`, `space_at`,
+//! time, to the thread itself. The fields that only the owner touches are `process`, `space`, `space_at`,
 //! `space_number`, `context`,
 //! `user_bases`, `stamp`; the accounts are written by the owner and read by all. `work`, `park`
 //! and `queued` are shared: anyone may wake any thread at any time, also one that has ended or that
@@ -42,6 +42,27 @@ const LEAVE: u32 = 1 << 0;
 /// The greatest length of a thread's name.
 pub(crate) const NAME_LEN: usize = 255;
 
+/// How a thread starts.
+pub(crate) struct Start<'a> {
+    /// Its registers.
+    pub(crate) frame: &'a TrapFrame,
+    /// Its vector registers, unless they are fresh.
+    pub(crate) vectors: Option<&'a fpu::Area>,
+    /// Its `fs` and `gs` bases.
+    pub(crate) user_bases: [u64; 2],
+}
+
+impl<'a> Start<'a> {
+    /// With these registers, and everything else as in a new program.
+    pub(crate) fn fresh(frame: &'a TrapFrame) -> Self {
+        Self {
+            frame,
+            vectors: None,
+            user_bases: [0; 2],
+        }
+    }
+}
+
 /// One thread.
 pub(crate) struct Thread {
     accounts: Accounts,
@@ -52,6 +73,8 @@ pub(crate) struct Thread {
     /// Where entries from ring 3 begin to use the stack: below the FXSAVE area.
     entry_stack: u64,
     process: UnsafeCell<Option<Arc<Process>>>,
+    /// Its own share of the process's memory.
+    space: UnsafeCell<Option<Arc<AddressSpace>>>,
     /// The process's address space and its number, for a quick look; null for an idle thread.
     space_at: Cell<*const AddressSpace>,
     space_number: Cell<u32>,
@@ -93,6 +116,7 @@ impl Thread {
             stack_end,
             entry_stack: stack_end - fpu::AREA_LEN,
             process: UnsafeCell::new(None),
+            space: UnsafeCell::new(None),
             space_at: Cell::new(core::ptr::null()),
             space_number: Cell::new(0),
             user_bases: Cell::new([0; 2]),
@@ -120,14 +144,19 @@ impl Thread {
         Self::new(Tid::MAX_SLOTS + cpu as usize).expect("there is memory for the idle stacks")
     }
 
-    /// Makes the structure, fresh from the pool, a thread of `process` that starts with `frame`.
-    pub(super) fn prepare(&self, tid: Tid, process: Arc<Process>, name: &[u8], frame: &TrapFrame) {
+    /// Makes the structure, fresh from the pool, a thread of `process`.
+    pub(super) fn prepare(&self, tid: Tid, process: Arc<Process>, name: &[u8], start: &Start<'_>) {
         let frame_at = self.stack_end - FRAME_TO_STACK_END;
         let context = frame_at - size_of::<u64>() as u64;
         // SAFETY: the top of the thread's own stack, which is mapped and not in use.
-        unsafe { (frame_at as *mut TrapFrame).write(*frame) };
+        unsafe { (frame_at as *mut TrapFrame).write(*start.frame) };
+        if let Some(vectors) = start.vectors {
+            // SAFETY: as above: the area at the end of the stack.
+            unsafe { (self.entry_stack as *mut fpu::Area).write(*vectors) };
+        }
+        let start_address = entry::start_address(start.vectors.is_some());
         // SAFETY: as above, directly below the frame.
-        unsafe { (context as *mut u64).write(entry::start_address()) };
+        unsafe { (context as *mut u64).write(start_address) };
         // SAFETY: the caller owns the structure.
         unsafe { *self.context.get() = context };
         {
@@ -140,10 +169,9 @@ impl Thread {
         // own order.
         self.tid.store(tid.raw(), Ordering::Relaxed);
         self.work.store(0, Ordering::Relaxed);
-        self.user_bases.set([0; 2]);
+        self.user_bases.set(start.user_bases);
         self.accounts.clear();
-        self.space_at.set(Arc::as_ptr(process.space()));
-        self.space_number.set(process.space().number());
+        self.replace_space(process.space());
         let pid = process.pid();
         // SAFETY: the caller owns the structure.
         unsafe { *self.process.get() = Some(process) };
@@ -152,13 +180,29 @@ impl Thread {
         self.pid.store(pid, Ordering::SeqCst);
     }
 
-    /// Empties the structure, which has been left for ever; returns the share of its process.
-    pub(super) fn clear(&self) -> Option<Arc<Process>> {
+    /// Empties the structure, which has been left for ever; returns the shares of its process and
+    /// memory.
+    pub(super) fn clear(&self) -> (Option<Arc<Process>>, Option<Arc<AddressSpace>>) {
         // ORDERING: Relaxed: as in `prepare`.
         self.tid.store(0, Ordering::Relaxed);
         self.pid.store(0, Ordering::SeqCst);
+        let space = self.replace_space(None);
         // SAFETY: the thread has been left for the last time; the caller owns the structure.
-        unsafe { (*self.process.get()).take() }
+        (unsafe { (*self.process.get()).take() }, space)
+    }
+
+    /// Replaces the thread's share of its memory, which may not be loaded on the CPU for the thread
+    /// itself; only for its owner.
+    pub(super) fn replace_space(
+        &self,
+        new: Option<Arc<AddressSpace>>,
+    ) -> Option<Arc<AddressSpace>> {
+        self.space_at
+            .set(new.as_ref().map_or(core::ptr::null(), Arc::as_ptr));
+        self.space_number
+            .set(new.as_ref().map_or(0, |space| space.number()));
+        // SAFETY: the caller owns the structure.
+        unsafe { core::mem::replace(&mut *self.space.get(), new) }
     }
 
     /// Where entries from ring 3 begin to use the kernel stack.
@@ -203,6 +247,23 @@ impl Thread {
         unsafe { (*self.process.get()).as_ref() }
     }
 
+    /// The memory; only for the thread itself.
+    ///
+    /// # Panics
+    /// For an idle thread.
+    #[inline]
+    pub(crate) fn space(&self) -> &Arc<AddressSpace> {
+        self.try_space()
+            .expect("invariant: a thread that is not idle has memory")
+    }
+
+    /// The memory, if it is not an idle thread; only for the thread itself and who switches to it.
+    #[inline]
+    pub(crate) fn try_space(&self) -> Option<&Arc<AddressSpace>> {
+        // SAFETY: as for `try_process`.
+        unsafe { (*self.space.get()).as_ref() }
+    }
+
     /// Whether it is some CPU's idle thread.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
@@ -219,9 +280,20 @@ impl Thread {
         self.pid.load(Ordering::SeqCst)
     }
 
+    /// The name.
+    pub(super) fn name_bytes(&self) -> heapless::Vec<u8, NAME_LEN> {
+        self.name.lock().clone()
+    }
+
     /// The name, as text.
     pub(crate) fn name(&self) -> String {
         String::from_utf8_lossy(&self.name.lock()).into_owned()
+    }
+
+    /// The vector registers that the entry from ring 3 has stored; only for the thread itself.
+    pub(super) fn vectors(&self) -> &fpu::Area {
+        // SAFETY: the end of the thread's own stack, written by the entry code before any Rust ran.
+        unsafe { &*(self.entry_stack as *const fpu::Area) }
     }
 
     /// Where the stack pointer is kept, for the switch.

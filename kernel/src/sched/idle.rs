@@ -9,6 +9,7 @@ use crate::{
         clock, cpu,
         lapic::{self, VECTOR_RESCHEDULE},
     },
+    mm::address_space,
     proc::thread::Thread,
     sched::{Leave, switch_to},
 };
@@ -41,6 +42,8 @@ pub(crate) extern "C" fn enter() -> ! {
         }
         IDLE.announce(cpu.number());
         if !cpu::all().any(|other| other.queue.has_ready()) {
+            // Whatever ran here last may end elsewhere: its memory must not live on for this CPU.
+            address_space::unload();
             halt();
         }
         IDLE.withdraw(cpu.number());

@@ -119,8 +119,8 @@ fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leav
     next.start_account(now);
     if next.space_at() != cpu.space_at.get() {
         // An idle thread keeps what is loaded.
-        if let Some(process) = next.try_process() {
-            address_space::load(process.space());
+        if let Some(space) = next.try_space() {
+            address_space::load(space);
         }
     }
     old.set_user_bases(swap_user_bases(next.user_bases()));
@@ -175,6 +175,13 @@ pub(crate) extern "C" fn first_return() {
     let thread = cpu::current();
     thread.leave_if_asked();
     thread.accounts().enter_user();
+}
+
+/// The calling thread's `fs` and `gs` bases.
+pub(crate) fn own_user_bases() -> [u64; 2] {
+    let bases = swap_user_bases([0; 2]);
+    swap_user_bases(bases);
+    bases
 }
 
 /// Sets the program's `fs` and `gs` bases and returns the old ones.

@@ -3,7 +3,7 @@
 //! # Protocol
 //! The same frame as after an interrupt, so that whoever looks at a stopped program finds its
 //! registers in one place; but `rbp` and `r12` to `r15` are not stored, because Rust preserves them
-//! and nobody reads them there. The vector registers are stored as well: programs built elsewhere keep
+//! and nobody reads them there; fork stores them itself. The vector registers are stored as well: programs built elsewhere keep
 //! values in them across a system call, and no value of the kernel gets out.
 //!
 //! Between entry and exit: account the program's time, count the call, look the function up in
@@ -11,7 +11,10 @@
 //! the thread if its process ends; account the kernel's time. `rbx` holds the thread meanwhile. On the
 //! way back the callee-saved registers but `rbx` need no load: Rust has preserved them.
 
-use core::{arch::global_asm, mem::offset_of};
+use core::{
+    arch::{global_asm, naked_asm},
+    mem::offset_of,
+};
 
 use crate::{
     arch::{
@@ -22,6 +25,7 @@ use crate::{
         accounts::{SYSCALLS_OFFSET, USER_OFFSET},
         thread::{ACCOUNTS_OFFSET, WORK_OFFSET},
     },
+    syscall::process,
     trap::frame::TrapFrame,
 };
 
@@ -110,6 +114,26 @@ global_asm!(
 
 unsafe extern "C" {
     static syscall_entry: u8;
+}
+
+/// Completes the frame, which lies above the return address, and calls [`process::fork`] with it.
+#[unsafe(naked)]
+pub(super) extern "C" fn fork(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    naked_asm!(
+        "mov [rsp + 8 + {r15}], r15",
+        "mov [rsp + 8 + {r14}], r14",
+        "mov [rsp + 8 + {r13}], r13",
+        "mov [rsp + 8 + {r12}], r12",
+        "mov [rsp + 8 + {rbp}], rbp",
+        "lea rdi, [rsp + 8]",
+        "jmp {fork}",
+        r15 = const offset_of!(TrapFrame, r15),
+        r14 = const offset_of!(TrapFrame, r14),
+        r13 = const offset_of!(TrapFrame, r13),
+        r12 = const offset_of!(TrapFrame, r12),
+        rbp = const offset_of!(TrapFrame, rbp),
+        fork = sym process::fork,
+    )
 }
 
 /// Where a `syscall` instruction leads.

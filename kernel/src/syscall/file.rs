@@ -81,8 +81,7 @@ pub(super) fn close(fd: u64) -> Result {
 
 /// pipe(\*fds: two, to read from and to write to) → 0.
 pub(super) fn pipe(fds: u64) -> Result {
-    let process = cpu::current().process();
-    if !process.space().is_writable(fds, 8) {
+    if !cpu::current().space().is_writable(fds, 8) {
         return Err(Errno::EFAULT);
     }
     let pipe = Pipe::new()?;

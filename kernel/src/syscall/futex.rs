@@ -41,8 +41,8 @@ pub(super) fn wait(word: u64, expected: u64, timeout_ns: u64) -> Result {
         return match end {
             Ok(WaitEnd::Woken) => Ok(0),
             Ok(WaitEnd::Changed) => Err(Errno::EAGAIN),
-            // The interrupted thread never sees it: it leaves on its way out.
-            Ok(WaitEnd::TimedOut | WaitEnd::Interrupted) => Err(Errno::ETIMEDOUT),
+            Ok(WaitEnd::TimedOut) => Err(Errno::ETIMEDOUT),
+            Ok(WaitEnd::Interrupted) => Err(Errno::EINTR),
             Err(NotThere) => {
                 // Make the page, without the bucket's lock, and try again.
                 word.load()?;

@@ -4,7 +4,7 @@ use super::Result;
 use crate::{
     arch::{clock, cpu, qemu},
     mm::frames,
-    proc::process::INIT,
+    proc::{process::INIT, table},
     syscall::errno::Errno,
 };
 
@@ -27,7 +27,7 @@ pub(super) fn shutdown(value: u64) -> Result {
     qemu::exit(value)
 }
 
-/// free_memory() → free pages.
+/// free_memory() → free pages; those that are kept for the stacks of the next threads count.
 pub(super) fn free_memory() -> Result {
-    Ok(frames::free_count() as u64)
+    Ok((frames::free_count() + table::kept_pages()) as u64)
 }

@@ -3,15 +3,28 @@
 use kcore::{Backing, FileBytes, PAGE_SIZE, Protection, Region, RegionError, UserRange};
 
 use super::Result;
-use crate::{arch::cpu, syscall::errno::Errno};
+use crate::{arch::cpu, mm::frames, syscall::errno::Errno};
+
+/// Pages that a mapping leaves for page tables and the kernel.
+const HEADROOM_PAGES: u64 = 64;
 
 /// mmap(address, length, protection, fd or -1, offset) → address.
 ///
-/// The pages are made on first touch: zeros, or a copy of the file.
+/// The pages are made on first touch: zeros, or a copy of the file. A program that fills what it maps is
+/// told here that memory has run out, and does not die at a touch: a mapping may not be larger than
+/// what is free now. Only one that is larger than the whole machine may: it can't be meant to be filled.
 pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64) -> Result {
     let range = UserRange::pages(address, len).ok_or(Errno::EINVAL)?;
     let protection = Protection::from_bits(protection).ok_or(Errno::EINVAL)?;
-    let process = cpu::current().process();
+    let thread = cpu::current();
+    let process = thread.process();
+    let wanted = match range.page_count() {
+        sparse if sparse > frames::total_count() as u64 => 0,
+        pages => pages,
+    };
+    if wanted + HEADROOM_PAGES > frames::free_count() as u64 {
+        return Err(Errno::ENOMEM);
+    }
     let backing = match fd as i32 {
         -1 => Backing::Zero,
         _ => {
@@ -33,9 +46,10 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
         range,
         protection,
         backing,
+        shared: false,
         dying: false,
     };
-    match process.space().map(region) {
+    match thread.space().map(region) {
         Ok(()) => Ok(address),
         Err(RegionError::Overlap) => Err(Errno::EEXIST),
         Err(RegionError::TooMany | RegionError::NotMapped) => Err(Errno::ENOMEM),
@@ -45,7 +59,6 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
 /// munmap(address) → 0; the address is the exact start of a mapping.
 pub(super) fn munmap(address: u64) -> Result {
     cpu::current()
-        .process()
         .space()
         .unmap(address)
         .map_err(|_| Errno::EINVAL)?;

@@ -11,6 +11,10 @@
 //! | 6 | close(fd) | 0x103 | futex_wake(\*word, n) |
 //! | 8 | mmap(address, length, protection, fd, offset) | 0x104 | clock() |
 //! | 9 | munmap(address) | 0x105 | cpu_count() |
+//! | 10 | fork() → child or 0 | 0x112 | waitpid(pid or -1, \*news, options) |
+//! | | | 0x113 / 0x114 | getpid() / getppid() |
+//! | | | 0x115 / 0x116 | getuid() / setuid(uid) |
+//! | | | 0x117 / 0x118 | getgid() / setgid(gid) |
 //! | | | 0x106 | thread_stats(tid, \*out) |
 //! | | | 0x107 | shutdown(value) |
 //! | | | 0x108 | thread_detach(tid) |
@@ -22,6 +26,7 @@ mod file;
 mod futex;
 mod machine;
 mod memory;
+mod process;
 mod thread;
 
 use crate::{arch::cpu, syscall::errno::Errno};
@@ -73,6 +78,13 @@ static CALLS: [Call; COUNT] = {
         18 => file::readdir(a, b, c);
         19 => file::stat(a, b);
         20 => file::fsync(a);
+        0x112 => process::waitpid(a, b, c);
+        0x113 => process::getpid();
+        0x114 => process::getppid();
+        0x115 => process::getuid();
+        0x116 => process::setuid(a);
+        0x117 => process::getgid();
+        0x118 => process::setgid(a);
         0x100 => thread::gettid();
         0x101 => thread::yield_now();
         0x102 => futex::wait(a, b, c);
@@ -87,6 +99,7 @@ static CALLS: [Call; COUNT] = {
         0x141 => file::dup2(a, b);
         0x142 => file::mkfifo(a);
     }
+    calls[10] = entry::fork;
     calls
 };
 

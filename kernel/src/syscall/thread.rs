@@ -1,6 +1,6 @@
 //! System calls about threads.
 
-use kcore::{JoinError, Tid};
+use kcore::{Ending, JoinError, Tid};
 
 use super::Result;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     mm::uaccess,
     proc::{
         exit, table,
-        thread::{NAME_LEN, ThreadRef},
+        thread::{NAME_LEN, Start, ThreadRef},
     },
     sched::{self, wait},
     syscall::errno::Errno,
@@ -22,7 +22,7 @@ pub(super) fn exit(code: u64) -> Result {
 
 /// exit_group(status): the whole process; the caller leaves on its way out.
 pub(super) fn exit_group(status: u64) -> Result {
-    exit::exit_group(status as i32);
+    exit::end_group(cpu::current().process(), Ending::Exited(status as i32));
     Ok(0)
 }
 
@@ -43,14 +43,15 @@ pub(super) fn yield_now() -> Result {
 pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Result {
     let mut buffer = [0; NAME_LEN + 1];
     let name = uaccess::copy_text(name, &mut buffer)?;
-    let process = cpu::current().process();
-    if !process.space().is_executable(entry) {
+    let own = cpu::current();
+    let process = own.process();
+    if !own.space().is_executable(entry) {
         return Err(Errno::EFAULT);
     }
     let stack = (stack_end & !15).wrapping_sub(8);
     uaccess::store_u64(stack, 0)?;
     let frame = TrapFrame::start(entry, stack, [argument, 0]);
-    let (thread, tid) = table::create(process, name, &frame)?;
+    let (thread, tid) = table::create(process, name, &Start::fresh(&frame))?;
     if process.is_ending() {
         thread.ask_to_leave();
     }
@@ -66,7 +67,7 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
     if tid.raw() == thread.tid() {
         return Err(Errno::EDEADLK);
     }
-    if code_at != 0 && !process.space().is_writable(code_at, 4) {
+    if code_at != 0 && !thread.space().is_writable(code_at, 4) {
         return Err(Errno::EFAULT);
     }
     let cell = table::cell(tid);
@@ -81,16 +82,19 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
         cell.put_back(tid, code);
         return Err(error);
     }
-    table::free_tid(tid);
+    table::free_tid(process, tid);
     Ok(0)
 }
 
 /// thread_detach(tid) → 0: nobody will join it.
 pub(super) fn detach(tid: u64) -> Result {
     let tid = tid_argument(tid)?;
-    let pid = cpu::current().process().pid();
-    if table::cell(tid).detach(tid, pid).map_err(join_error)? {
-        table::free_tid(tid);
+    let process = cpu::current().process();
+    if table::cell(tid)
+        .detach(tid, process.pid())
+        .map_err(join_error)?
+    {
+        table::free_tid(process, tid);
     }
     Ok(0)
 }
@@ -130,7 +134,7 @@ fn tid_argument(raw: u64) -> core::result::Result<Tid, Errno> {
 fn join_error(error: JoinError) -> Errno {
     match error {
         JoinError::NoSuchThread => Errno::ESRCH,
-        // The interrupted joiner never sees it: it leaves on its way out.
-        JoinError::Taken | JoinError::Interrupted => Errno::EINVAL,
+        JoinError::Taken => Errno::EINVAL,
+        JoinError::Interrupted => Errno::EINTR,
     }
 }

@@ -114,6 +114,12 @@ global_asm!(
     "call {first_return}",
     "fxrstor64 [rip + {initial}]",
     "jmp 3b",
+    // The same for a thread with vector registers of its own.
+    ".globl thread_start_with_vectors",
+    "thread_start_with_vectors:",
+    "call {first_return}",
+    "fxrstor64 [rsp + 176]",
+    "jmp 3b",
     from_user = sym interrupt::from_user,
     from_kernel = sym interrupt::from_kernel,
     fatal = sym fault::fatal,
@@ -124,6 +130,7 @@ global_asm!(
 unsafe extern "C" {
     static trap_stubs: u8;
     static thread_start: u8;
+    static thread_start_with_vectors: u8;
 }
 
 /// Where the vector's stub is.
@@ -131,7 +138,12 @@ pub(crate) fn stub(vector: usize) -> u64 {
     (&raw const trap_stubs) as u64 + vector as u64 * STUB_LEN
 }
 
-/// Where a thread starts that has a frame at its stack pointer.
-pub(crate) fn start_address() -> u64 {
-    (&raw const thread_start) as u64
+/// Where a thread starts that has a frame at its stack pointer, and, above it, vector registers or
+/// nothing yet.
+pub(crate) fn start_address(with_vectors: bool) -> u64 {
+    if with_vectors {
+        (&raw const thread_start_with_vectors) as u64
+    } else {
+        (&raw const thread_start) as u64
+    }
 }

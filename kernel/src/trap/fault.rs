@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use kcore::Ending;
 use x86_64::registers::control::Cr2;
 
 use crate::{
@@ -51,7 +52,7 @@ pub(super) fn in_user(frame: &TrapFrame) {
         thread.name(),
         frame.rip,
     );
-    exit::exit_group(-1);
+    exit::end_group(thread.process(), Ending::Faulted(cause.signal()));
 }
 
 /// A fault in ring 0: of a user copy, or a mistake of the kernel.
@@ -108,7 +109,19 @@ fn make_page(address: u64, error: u64) -> Result<(), FaultError> {
         write: error & 1 << 1 != 0,
         execute: error & 1 << 4 != 0,
     };
-    thread.process().space().handle_fault(address, access)
+    thread.space().handle_fault(address, access)
+}
+
+impl Cause {
+    /// The signal that stands for it.
+    fn signal(&self) -> u8 {
+        match self.vector {
+            0 | 16 | 19 => 8,
+            1 | 3 => 5,
+            6 => 4,
+            _ => 11,
+        }
+    }
 }
 
 impl fmt::Display for Cause {

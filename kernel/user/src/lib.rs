@@ -12,6 +12,7 @@ pub mod console;
 mod heap;
 mod memory;
 mod panic;
+pub mod process;
 mod start;
 pub mod thread;
 

@@ -16,11 +16,12 @@ use crate::initrd;
 use crate::qemu::{End, Engine, Machine};
 
 /// The operations and the most instructions that each may take.
-const BARS: [(&str, u64); 4] = [
+const BARS: [(&str, u64); 5] = [
     ("null-syscall", 90),
     ("yield-switch", 220),
-    ("create-join", 1300),
-    ("futex-round-trip", 750),
+    ("create-join", 1350),
+    ("futex-round-trip", 800),
+    ("fork-exit-wait", 70_000),
 ];
 
 /// How long one boot may take.

@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 
 use exec_core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use user::syscall::{self, Tid};
-use user::{Args, println, thread};
+use user::{Args, println, process, thread};
 
 user::program!(main);
 
@@ -40,14 +40,41 @@ fn measure(name: &str, mut operation: impl FnMut()) {
     println!("measure {name} {BATCH} {least}");
 }
 
-fn main(_: Args) -> i32 {
+/// The operations.
+const ALL: &[(&str, fn())] = &[
+    ("null-syscall", null_syscall),
+    ("yield-switch", yield_switch),
+    ("create-join", create_join),
+    ("futex-round-trip", futex_round_trip),
+    ("fork-exit-wait", fork_exit_wait),
+];
+
+/// Measures everything, or what its argument names.
+fn main(args: Args) -> i32 {
+    let wanted = args.get(1);
+    for (name, operation) in ALL {
+        if wanted.is_none_or(|wanted| wanted == *name) {
+            operation();
+        }
+    }
+    0
+}
+
+fn null_syscall() {
     measure("null-syscall", || {
         let _ = core::hint::black_box(syscall::gettid());
     });
-    yield_switch();
-    create_join();
-    futex_round_trip();
-    0
+}
+
+/// A child that ends at once, and the wait for it. The parent is this program: some twenty pages.
+fn fork_exit_wait() {
+    measure("fork-exit-wait", || {
+        let child = process::fork().expect("a child");
+        if child.is_none() {
+            syscall::exit_group(0);
+        }
+        process::wait(child).expect("it ends");
+    });
 }
 
 /// Two threads that do nothing but yield to each other: each yield is one switch.

@@ -126,6 +126,27 @@ pub(super) const CASES: &[Case] = &[
         ],
     ),
     usual(
+        "usertests processes",
+        "init=/usertests processes",
+        &[
+            "processes/a child runs and is waited for: ok",
+            "processes/statuses arrive whole: ok",
+            "processes/a fault is told from an exit: ok",
+            "processes/memory is the child's own after a write: ok",
+            "processes/a child keeps every register: ok",
+            "processes/only the calling thread is in the child: ok",
+            "processes/waiting for what is not there: ok",
+            "processes/a wait that does not hang: ok",
+            "processes/bad pointers for news: ok",
+            "processes/orphans come to the first process: ok",
+            "processes/a tree of processes: ok",
+            "processes/users and groups: ok",
+            "processes/too many processes end in EAGAIN and all returns: ok",
+            "processes/threads write to shared pages while others fork: ok",
+            "processes/memory runs out and the process lives: ok",
+        ],
+    ),
+    usual(
         "usertests files",
         "init=/usertests files",
         &[

@@ -14,6 +14,7 @@ mod joins;
 mod mappings;
 mod numbers;
 mod pointers;
+mod processes;
 mod processor;
 mod runtime;
 mod schedule;
@@ -26,7 +27,7 @@ user::program!(main);
 /// One case: its name and what it does.
 type Case = (&'static str, fn());
 
-const GROUPS: [(&str, &[Case]); 11] = [
+const GROUPS: [(&str, &[Case]); 12] = [
     ("runtime", runtime::CASES),
     ("pointers", pointers::CASES),
     ("numbers", numbers::CASES),
@@ -36,17 +37,21 @@ const GROUPS: [(&str, &[Case]); 11] = [
     ("processor", processor::CASES),
     ("mappings", mappings::CASES),
     ("statistics", statistics::CASES),
+    ("processes", processes::CASES),
     ("files", files::CASES),
     ("ground", ground::CASES),
 ];
 
 fn main(args: Args) -> i32 {
-    let wanted = args.get(1).expect("usage: usertests GROUP");
+    let wanted = args
+        .get(1)
+        .expect("usage: usertests GROUP [PART OF A CASE'S NAME]");
     let (group, cases) = GROUPS
         .iter()
         .find(|(name, _)| *name == wanted)
         .expect("the group is one that exists");
-    for (name, case) in *cases {
+    let part = args.get(2).unwrap_or_default();
+    for (name, case) in cases.iter().filter(|(name, _)| name.contains(part)) {
         case();
         println!("{group}/{name}: ok");
     }

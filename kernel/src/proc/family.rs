@@ -1,0 +1,113 @@
+//! All processes, and what parents are told.
+//!
+//! # Who owns what
+//! `FAMILY` has a lock of its own, held for a few lines; no other lock is taken and no process is
+//! dropped under it. A process is in it from its making until its parent has taken the news of its
+//! end; living ones are owned by it.
+//!
+//! # Why no news are lost
+//! A waiting parent looks for news under the lock of its queue `children`; who has news puts them into
+//! the family first and then takes that lock to wake.
+
+use alloc::sync::Arc;
+
+use kcore::{Family, News, NoChild, SpinLock, WaitEnd, Which};
+
+use crate::{
+    proc::{
+        process::Process,
+        thread::{Thread, ThreadRef},
+    },
+    sched::wait,
+    syscall::errno::Errno,
+};
+
+/// The most processes, zombies included.
+const MOST: usize = 1024;
+
+static FAMILY: SpinLock<Family<Arc<Process>>> = SpinLock::new(Family::new(MOST));
+
+/// Adds a process, which `make` makes for its number.
+///
+/// # Errors
+/// `EAGAIN` if there are too many.
+pub(crate) fn add(
+    parent: u32,
+    make: impl FnOnce(u32) -> Arc<Process>,
+) -> Result<Arc<Process>, Errno> {
+    FAMILY.lock().add(parent, make).ok_or(Errno::EAGAIN)
+}
+
+/// Takes out a process that never had a thread.
+pub(crate) fn remove(process: &Process) {
+    FAMILY.lock().remove(process.pid());
+}
+
+/// The living process with this number.
+#[allow(dead_code, reason = "listings are its callers; so for the next")]
+pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
+    FAMILY.lock().find(pid).cloned()
+}
+
+/// Whether the process has ended and waits for its parent.
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn is_zombie(pid: u32) -> bool {
+    FAMILY.lock().is_zombie(pid)
+}
+
+/// The number of the parent; 0 for the first process.
+pub(crate) fn parent_of(pid: u32) -> u32 {
+    FAMILY.lock().parent_of(pid)
+}
+
+/// The numbers of all processes, zombies included.
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn numbers() -> alloc::vec::Vec<u32> {
+    FAMILY.lock().numbers()
+}
+
+/// Turns a process into a zombie and tells its parent.
+pub(super) fn end(process: &Process) {
+    let wake = FAMILY.lock().end(process.pid(), process.end(), true);
+    for who in [wake.parent, wake.init].into_iter().flatten() {
+        who.children.wake_all();
+    }
+    drop(wake.ended);
+}
+
+/// Waits for news of a child: ended ones are gone then. With `all`, also for stops; `None` if there are
+/// none and the caller does not want to wait.
+///
+/// # Errors
+/// `ECHILD` if there is no such child, `EINTR` if a signal came first.
+///
+/// # Blocking
+/// Until there are news, if `block`.
+pub(crate) fn wait(
+    thread: &'static Thread,
+    which: Which,
+    all: bool,
+    block: bool,
+) -> Result<Option<(u32, News)>, Errno> {
+    let process = thread.process();
+    loop {
+        let mut found = Ok(None);
+        let look = || {
+            found = FAMILY.lock().take_news(process.pid(), which, all);
+            !matches!(found, Ok(None)) || !block
+        };
+        let pause = || wait::pause_until(thread, wait::FOREVER);
+        let end = process.children.wait(&ThreadRef(thread), look, pause);
+        match end {
+            WaitEnd::Changed => return found.map_err(|NoChild| Errno::ECHILD),
+            WaitEnd::Woken => {}
+            WaitEnd::TimedOut | WaitEnd::Interrupted => return Err(Errno::EINTR),
+        }
+    }
+}
+
+/// Gives news back that could not be handed on.
+pub(crate) fn put_back(process: &Process, pid: u32, news: News) {
+    FAMILY.lock().put_back(process.pid(), pid, news);
+    process.children.wake_all();
+}

@@ -1,0 +1,47 @@
+//! Makes a process from the calling one: its memory, files and identity, and the calling thread alone.
+
+use alloc::sync::Arc;
+
+use crate::{
+    proc::{
+        family,
+        process::Process,
+        table,
+        thread::{Start, Thread},
+    },
+    sched::{self, own_user_bases},
+    syscall::errno::Errno,
+    trap::frame::TrapFrame,
+};
+
+/// Forks the calling thread's process; the child goes on at `frame`. Returns the child's number.
+///
+/// # Errors
+/// `ENOMEM` if there is no memory for it, `EAGAIN` if there are too many processes or threads; nothing
+/// remains then.
+pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
+    let parent = thread.process();
+    let space = thread.space().fork().map_err(|_| Errno::ENOMEM)?;
+    let files = parent.files.lock().duplicate()?;
+    // Dropped here, not under the family's lock, if there is no room for the child.
+    let mut parts = Some((Arc::new(space), files));
+    let child = family::add(parent.pid(), |pid| {
+        let (space, files) = parts.take().expect("invariant: called once");
+        Arc::new(Process::new(pid, Some(parent), space, files))
+    })?;
+    let start = Start {
+        frame,
+        vectors: Some(thread.vectors()),
+        user_bases: own_user_bases(),
+    };
+    match table::create(&child, &thread.name_bytes(), &start) {
+        Ok((first, _)) => {
+            sched::make_ready(first);
+            Ok(child.pid())
+        }
+        Err(error) => {
+            family::remove(&child);
+            Err(error)
+        }
+    }
+}
