@@ -48,11 +48,7 @@ impl Driver {
     /// Looks for events without waiting; `true` when there were any.
     pub(crate) fn look(&self) -> bool {
         #[cfg(feature = "net")]
-        return self.is_used()
-            && self
-                .reactor
-                .turn(Some(core::time::Duration::ZERO))
-                .unwrap_or(false);
+        return self.is_used() && self.reactor.turn(Some(core::time::Duration::ZERO)) == Some(true);
         #[cfg(not(feature = "net"))]
         return false;
     }

@@ -46,6 +46,10 @@ use crate::{
 
 /// Turns between two looks around. A prime, so that it does not fall in step with the tasks.
 const LOOK: u32 = 61;
+/// Room in the ring for which the reactor is asked: as many events as it gives at once.
+const BATCH: u32 = 16;
+/// Looks after which it is asked although the ring is full.
+const LOOK_ANYWAY: u32 = 16;
 /// How often in a row the next slot goes before the ring.
 const STREAK: u32 = 16;
 /// Tasks in the ring for which another worker is woken at once.
@@ -66,6 +70,8 @@ pub(crate) struct Worker<T: Threads> {
     searching: Cell<bool>,
     /// A future was just entered into the list: the job that comes next is its first poll.
     adopted: Cell<bool>,
+    /// Whether it is telling tasks what the reactor has for them.
+    dispatching: Cell<bool>,
     /// The job that runs.
     current: Cell<JobId>,
     /// The jobs below it that wait for something, and run others meanwhile.
@@ -106,6 +112,7 @@ impl<T: Threads> Worker<T> {
             streak: Cell::new(0),
             searching: Cell::new(false),
             adopted: Cell::new(false),
+            dispatching: Cell::new(false),
             current: Cell::new(JobId::NONE),
             suspended: RefCell::new(Vec::new()),
             dice: Cell::new(index as u64 * 2 + 1),
@@ -191,7 +198,10 @@ impl<T: Threads> Worker<T> {
     /// Queues a future's next poll.
     #[inline]
     pub(crate) fn place_woken(&self, job: Job, wake: Wake) {
-        if wake == Wake::Woken && self.shared.lifo {
+        if self.dispatching.get() {
+            // Each in its turn; whether help is needed is seen when all are here.
+            self.place_last(job);
+        } else if wake == Wake::Woken && self.shared.lifo {
             self.place_next(job);
         } else {
             self.place_last(job);
@@ -284,6 +294,12 @@ impl<T: Threads> Worker<T> {
         if let Some(job) = self.take_injected() {
             return self.got(job);
         }
+        if self.shared.driver.is_used()
+            && self.dispatch(|| self.shared.driver.look())
+            && let Some(job) = self.queue.pop()
+        {
+            return self.got(job);
+        }
         self.steal()
     }
 
@@ -313,12 +329,26 @@ impl<T: Threads> Worker<T> {
                 remote.timers.fire(now);
             }
         }
-        shared.driver.look();
+        let first = self.take_injected();
+        // Events that the ring has no room for are better off with the system: see `reactor.rs`;
+        // but tasks that never wait must not keep sockets from being served.
+        if self.queue.room() >= BATCH || self.turn.get().is_multiple_of(LOOK * LOOK_ANYWAY) {
+            self.dispatch(|| shared.driver.look());
+        }
         if !self.queue.is_empty() {
             // What was queued here since the last look was only hinted at.
             self.note_wake(shared.idle.post());
         }
-        shared.injector.pop(0, 1, |_| ())
+        first
+    }
+
+    /// Calls `f`, which wakes tasks in the order in which the system reports what they wait for.
+    fn dispatch<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.dispatching.set(true);
+        let result = f();
+        self.dispatching.set(false);
+        self.hint_for_many();
+        result
     }
 
     fn fire_own_timers(&self) -> bool {
@@ -439,12 +469,8 @@ impl<T: Threads> Worker<T> {
         let shared = &*self.shared;
         let next = self.remote().timers.next();
         let until = limit.map_or(next, |limit| limit.min(next));
-        if shared.driver.is_used() {
-            // Whoever waits in the reactor is woken by it; a look-out would not see its events.
-            if shared.driver.look() {
-                return;
-            }
-        } else if self.look_out(until, over) {
+        // Whoever waits in the reactor is woken by it; a look-out would not see its events.
+        if !shared.driver.is_used() && self.look_out(until, over) {
             return;
         }
         shared.idle.announce(self.index, self.searching.take());
@@ -482,14 +508,14 @@ impl<T: Threads> Worker<T> {
             .take(self.index, || shared.idle.sleeping() < shared.active())
         else {
             let until = (until != Nanos::MAX).then_some(until);
-            self.bell.park(shared.ground, until);
+            self.dispatch(|| self.bell.park(shared.ground, until));
             return;
         };
-        let now = shared.ground.now();
-        shared
-            .ground
-            .park(Some(until.min(now.saturating_add(rest))));
-        shared.driver.look();
+        let until = until.min(shared.ground.now().saturating_add(rest));
+        self.dispatch(|| {
+            self.bell.park(shared.ground, Some(until));
+            shared.driver.look();
+        });
         if let Some(job) = self.watched.rescue(shared, self.index) {
             self.note(Event::Mark, || RESCUE);
             self.place_last(job);

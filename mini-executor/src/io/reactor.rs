@@ -1,36 +1,62 @@
-//! Asking the system which sockets are ready, from whichever worker has nothing else to do.
+//! Asking the system which descriptors are ready, from whichever worker has nothing else to do.
 //!
 //! # Protocol
-//! One worker at a time takes a turn: it waits in the system's selector (`mio`), then marks each
-//! source that has an event as ready and wakes who waits for it. Sources are registered once and
-//! edge-triggered; their numbers count up and are never used again, so an event of a closed
-//! descriptor finds no source, whatever the system does with the descriptor's number.
+//! One worker at a time takes a turn: it waits in the system's selector (`mio`), then enters each
+//! event into the place of its source, and wakes who waits for it. Sources are registered once and
+//! edge-triggered. A source has a place in a table, by whose number and generation its events are
+//! known (`readiness.rs`): an event finds its place by an index, and one of a closed descriptor
+//! finds that the generation has passed. Places are used again, so a connection allocates nothing
+//! here once there have been as many before.
+//!
+//! A turn takes few events, [`EVENTS`]; the others stay with the system, which keeps them in
+//! order. So all workers serve one queue, whose first is served by whoever is free: a worker that
+//! the system stops holds up few connections, and none waits in the injector while later ones
+//! overtake it.
 //!
 //! # Why nothing is lost
 //! A worker that finds the reactor taken parks on its own token; the one inside is awake or can be
 //! woken. Busy workers take turns without waiting at their regular looks, and so does the watch.
+//!
+//! # Errors
+//! A wait that a signal interrupted has no events; the worker looks around and comes back with
+//! the time that is left.
 
-use std::{collections::HashMap, io, time::Duration, vec::Vec};
+use std::{io, time::Duration, vec::Vec};
 
-use exec_core::sync::{
-    Arc, Mutex, TryLock,
-    atomic::{
-        AtomicUsize,
-        Ordering::{Acquire, Relaxed},
+use core::task::Waker;
+use exec_core::{
+    sync::{
+        Arc, Mutex, TryLock,
+        atomic::{
+            AtomicUsize,
+            Ordering::{AcqRel, Acquire},
+        },
     },
+    unwind,
 };
 use mio::{Events, Interest, Poll, Registry, Token, event};
 
-use super::source::Source;
+use super::readiness::{READ_CLOSED, READABLE, Readiness, WRITABLE, WRITE_CLOSED};
 
-/// The number of the reactor's own waker.
-const WAKER: Token = Token(0);
+/// The number of the reactor's own waker; no place has it, since none has the last index.
+const WAKER: Token = Token(usize::MAX);
 /// Events that one turn takes.
-const EVENTS: usize = 512;
+const EVENTS: usize = 16;
+/// Half of a token's bits are the index, the other half the generation.
+const INDEX_BITS: u32 = usize::BITS / 2;
+/// Places that there can be.
+const MOST_PLACES: usize = (1 << INDEX_BITS) - 1;
 
 struct Selector {
     poll: Poll,
     events: Events,
+}
+
+/// Where the sources are.
+#[derive(Default)]
+struct Table {
+    places: Vec<Arc<Readiness>>,
+    free: Vec<usize>,
 }
 
 /// See the module head.
@@ -38,10 +64,64 @@ pub(crate) struct Reactor {
     selector: TryLock<Selector>,
     registry: Registry,
     waker: mio::Waker,
-    sources: Mutex<HashMap<Token, Arc<Source>>>,
-    next: AtomicUsize,
+    /// Held for the length of one batch of events, or of one registration; no foreign code runs
+    /// meanwhile.
+    table: Mutex<Table>,
     /// How many sources there are.
     count: AtomicUsize,
+}
+
+/// A place in the reactor.
+pub(crate) struct Place {
+    index: usize,
+    pub(crate) readiness: Arc<Readiness>,
+}
+
+impl Place {
+    fn token(&self) -> Token {
+        let generation = self.readiness.generation() as usize;
+        // The upper half: on machines of 32 bits the generation is cut to fit.
+        Token(generation << INDEX_BITS | self.index)
+    }
+}
+
+/// The bits that an event stands for.
+fn bits(event: &event::Event) -> u64 {
+    let mut bits = 0;
+    if event.is_readable() || event.is_priority() {
+        bits |= READABLE;
+    }
+    if event.is_writable() {
+        bits |= WRITABLE;
+    }
+    if event.is_read_closed() {
+        bits |= READ_CLOSED;
+    }
+    if event.is_write_closed() {
+        bits |= WRITE_CLOSED;
+    }
+    if event.is_error() {
+        bits |= READABLE | WRITABLE;
+    }
+    bits
+}
+
+impl Table {
+    /// Enters an event; returns whom to wake.
+    fn enter(&self, event: &event::Event) -> [Option<Waker>; 2] {
+        let token = event.token().0;
+        // The waker's own token has an index that no place has.
+        let Some(place) = self.places.get(token & MOST_PLACES) else {
+            return [None, None];
+        };
+        let generation = place.generation();
+        // As in `Place::token`: what does not fit into a token is not compared.
+        let same = (generation as usize) << INDEX_BITS == token & !MOST_PLACES;
+        if !same {
+            return [None, None];
+        }
+        place.event(generation, bits(event))
+    }
 }
 
 impl Reactor {
@@ -60,8 +140,7 @@ impl Reactor {
             }),
             registry,
             waker,
-            sources: Mutex::default(),
-            next: AtomicUsize::new(WAKER.0 + 1),
+            table: Mutex::default(),
             count: AtomicUsize::new(0),
         })
     }
@@ -78,64 +157,103 @@ impl Reactor {
         let _ = self.waker.wake();
     }
 
-    /// Begins to watch `io`.
+    /// Begins to watch `io`, which is `ready` for something from the beginning.
     pub(crate) fn register(
         &self,
         io: &mut impl event::Source,
         interest: Interest,
-    ) -> io::Result<Arc<Source>> {
-        // ORDERING: a number of its own is all that is asked.
-        let token = Token(self.next.fetch_add(1, Relaxed));
-        let source = Arc::new(Source::new(token));
-        self.sources.lock().insert(token, source.clone());
-        self.count
-            .fetch_add(1, exec_core::sync::atomic::Ordering::AcqRel);
-        if let Err(error) = self.registry.register(io, token, interest) {
-            self.forget(token);
+        ready: u64,
+    ) -> io::Result<Place> {
+        let place = self.table.lock().take()?;
+        place.readiness.begin(ready);
+        self.count.fetch_add(1, AcqRel);
+        if let Err(error) = self.registry.register(io, place.token(), interest) {
+            self.forget(&place);
             return Err(error);
         }
-        Ok(source)
+        Ok(place)
     }
 
     /// Ceases to watch `io`.
-    pub(crate) fn deregister(&self, io: &mut impl event::Source, source: &Source) {
+    pub(crate) fn deregister(&self, io: &mut impl event::Source, place: &Place) {
         // A descriptor that the system does not know any more needs no farewell.
         let _ = self.registry.deregister(io);
-        self.forget(source.token());
+        self.forget(place);
     }
 
-    fn forget(&self, token: Token) {
-        if self.sources.lock().remove(&token).is_some() {
-            self.count
-                .fetch_sub(1, exec_core::sync::atomic::Ordering::AcqRel);
+    /// Gives a place back.
+    fn forget(&self, place: &Place) {
+        let wakers = place.readiness.end();
+        self.table.lock().free.push(place.index);
+        self.count.fetch_sub(1, AcqRel);
+        for waker in wakers.into_iter().flatten() {
+            let _ = unwind::drop_caught(waker).map_err(unwind::discard);
         }
     }
 
-    /// Waits for events, `limit` at most, and tells them to their sources. `None`: another worker
+    /// Waits for [`EVENTS`], `limit` at most, and tells them to their sources. `None`: another worker
     /// is inside; otherwise whether there was any event.
     pub(crate) fn turn(&self, limit: Option<Duration>) -> Option<bool> {
         // Held by the worker inside for as long as it waits; nobody ever waits for it.
-        let ready: Vec<(Arc<Source>, u32)> = self.selector.try_with(|selector| {
+        let (any, wakers) = self.selector.try_with(|selector| {
             let Selector { poll, events } = selector;
-            // An interrupted wait has no events; the worker looks around and comes back.
-            if poll.poll(events, limit).is_err() {
-                return Vec::new();
+            // An interrupted wait has no events.
+            if wait(poll, events, limit).is_err() || events.is_empty() {
+                return (false, Vec::new());
             }
-            let sources = self.sources.lock();
-            events
-                .iter()
-                .filter(|event| event.token() != WAKER)
-                .filter_map(|event| {
-                    let source = sources.get(&event.token())?;
-                    Some((source.clone(), Source::bits(event)))
-                })
-                .collect()
+            let table = self.table.lock();
+            let wakers = events.iter().flat_map(|event| table.enter(event));
+            (true, wakers.flatten().collect())
         })?;
-        let any = !ready.is_empty();
         // Wakers are foreign code, and are called when nothing is held.
-        for (source, bits) in ready {
-            source.set_ready(bits);
+        for waker in wakers {
+            let _ = unwind::catch(|| waker.wake()).map_err(unwind::discard);
         }
         Some(any)
+    }
+}
+
+/// Waits for events, to the nanosecond: the selector's own time limits are whole milliseconds,
+/// which timers would be late by. So where there is a limit, it is the wait for the selector's
+/// descriptor that has it.
+fn wait(poll: &mut Poll, events: &mut Events, limit: Option<Duration>) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(limit) = limit
+        && !limit.is_zero()
+        && let Ok(limit) = rustix::event::Timespec::try_from(limit)
+    {
+        use rustix::event::{PollFd, PollFlags};
+        use std::os::fd::{AsRawFd, BorrowedFd};
+        // SAFETY: the descriptor is open for as long as `poll` is borrowed.
+        let selector = unsafe { BorrowedFd::borrow_raw(poll.as_raw_fd()) };
+        let mut watched = [PollFd::new(&selector, PollFlags::IN)];
+        if rustix::event::poll(&mut watched, Some(&limit))? == 0 {
+            events.clear();
+            return Ok(());
+        }
+        return poll.poll(events, Some(Duration::ZERO));
+    }
+    poll.poll(events, limit)
+}
+
+impl Table {
+    fn take(&mut self) -> io::Result<Place> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.places.len() >= MOST_PLACES => {
+                return Err(io::Error::new(
+                    io::ErrorKind::OutOfMemory,
+                    "the reactor has no place left; close sockets",
+                ));
+            }
+            None => {
+                self.places.push(Arc::new(Readiness::new()));
+                self.places.len() - 1
+            }
+        };
+        Ok(Place {
+            index,
+            readiness: self.places[index].clone(),
+        })
     }
 }

@@ -12,7 +12,8 @@ use exec_core::Threads;
 use mio::Interest;
 
 use super::{
-    source::{Watched, Way},
+    readiness::Way,
+    source::Watched,
     stream::{Stream, futures_io},
 };
 use crate::spawner::Spawner;
@@ -114,10 +115,7 @@ impl TcpListener {
             .poll_io(Way::In, cx, mio::net::TcpListener::accept)
             .map(|accepted| {
                 let (stream, address) = accepted?;
-                let stream = self
-                    .0
-                    .beside(stream, Interest::READABLE | Interest::WRITABLE)?;
-                Ok((TcpStream(stream), address))
+                Ok((TcpStream(self.0.accepted(stream)?), address))
             })
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, future::poll_fn, io, net::SocketAddr};
 use exec_core::Threads;
 use mio::Interest;
 
-use super::source::{Watched, Way};
+use super::{readiness::Way, source::Watched};
 use crate::spawner::Spawner;
 
 /// A socket for datagrams.

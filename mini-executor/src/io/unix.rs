@@ -13,7 +13,8 @@ use exec_core::Threads;
 use mio::Interest;
 
 use super::{
-    source::{Watched, Way},
+    readiness::Way,
+    source::Watched,
     stream::{Stream, futures_io},
 };
 use crate::spawner::Spawner;
@@ -41,10 +42,7 @@ impl UnixListener {
     pub async fn accept(&self) -> io::Result<UnixStream> {
         let accept = |io: &mio::net::UnixListener| io.accept();
         let (stream, _) = poll_fn(|cx| self.0.poll_io(Way::In, cx, accept)).await?;
-        let stream = self
-            .0
-            .beside(stream, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(UnixStream(stream))
+        Ok(UnixStream(self.0.accepted(stream)?))
     }
 }
 
