@@ -3,7 +3,7 @@
 //! No assembly, no addresses of devices and no `unsafe` in here: data structures and protocols over
 //! plain values. Two kinds of items:
 //!
-//! - *owned* structures ([`RoundRobin`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
+//! - *owned* structures ([`sched::RunQueue`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
 //!   [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`]): methods take
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
@@ -23,6 +23,7 @@ pub mod command_line;
 pub mod console;
 pub mod initrd;
 pub mod program;
+pub mod sched;
 
 mod contents;
 mod family;
@@ -37,7 +38,6 @@ mod objects;
 mod park;
 mod pipe;
 mod regions;
-mod run_queue;
 mod semaphore;
 mod shares;
 mod state;
@@ -61,7 +61,6 @@ pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use park::{ParkCell, Pause, Waiter};
 pub use pipe::{BrokenPipe, End, PipeBuffer};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
-pub use run_queue::RoundRobin;
 pub use semaphore::{Overflow, Semaphore};
 pub use shares::FrameShares;
 pub use state::{State, StateCell};

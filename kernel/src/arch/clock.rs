@@ -9,12 +9,10 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use kcore::sched::TICK_NS;
 use x86_64::instructions::port::Port;
 
 use crate::arch::lapic;
-
-/// The scheduler's tick.
-pub(crate) const TICK_NS: u64 = 1_000_000;
 
 const PIT_HZ: u64 = 1_193_182;
 const PIT_CHANNEL_2: u16 = 0x42;

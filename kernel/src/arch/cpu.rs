@@ -93,7 +93,7 @@ pub(crate) fn prepare(number: u32, apic_id: u8) -> u64 {
         space: Cell::new(None),
         space_at: Cell::new(core::ptr::null()),
         left: Cell::new((idle, crate::sched::Leave::Idle)),
-        queue: CpuQueue::new(),
+        queue: CpuQueue::new(number),
         flush_asked: AtomicU64::new(0),
         flush_done: AtomicU64::new(0),
     }));

@@ -5,15 +5,20 @@
 //! | `console=closed` | no input (this is so without the option) |
 //! | `console=typed` | edited lines from a person |
 //! | `console=framed` | streams kept apart, for a program on the other side |
+//! | `sched=POLICY` | the first process's policy: `fcfs`, `rr` (without the option), `priority`, `mlfq`, `fair` |
 
-use kcore::console::Mode;
+use kcore::{console::Mode, sched::PolicyKind};
 
-use crate::console;
+use crate::{arch::cpu, console};
 
 /// Does what an option says; false if it means nothing.
 pub(super) fn apply(option: &str) -> bool {
     match option.split_once('=') {
         Some(("console", name)) => Mode::from_name(name).map(console::set_mode).is_some(),
+        // The first process inherits from who makes it: this CPU's idle thread.
+        Some(("sched", name)) => PolicyKind::from_name(name)
+            .map(|policy| cpu::current().share().set_policy(policy))
+            .is_some(),
         _ => false,
     }
 }

@@ -87,6 +87,12 @@ impl Accounts {
         add(&self.total, steps);
     }
 
+    /// Time on a CPU, in steps, up to the last switch away.
+    pub(super) fn total(&self) -> u64 {
+        // ORDERING: Relaxed: a recent value.
+        self.total.load(Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn count_voluntary(&self) {
         add(&self.voluntary, 1);

@@ -19,6 +19,7 @@ use core::{
 
 use kcore::{
     FutexKey, Linked, ParkCell, RunLink, SpinLock, State, StateCell, Tid, WaitLink, Waiter,
+    sched::{PolicyKind, Scheduled, Share},
 };
 
 use crate::{
@@ -84,6 +85,7 @@ pub(crate) struct Thread {
     stamp: Cell<u64>,
     park: ParkCell,
     state: StateCell,
+    share: Share,
     queued: AtomicBool,
     /// 0 while the structure is in the pool.
     tid: AtomicU32,
@@ -124,6 +126,7 @@ impl Thread {
             work: AtomicU32::new(0),
             park: ParkCell::new(),
             state: StateCell::new(),
+            share: Share::new(PolicyKind::RoundRobin),
             queued: AtomicBool::new(false),
             tid: AtomicU32::new(0),
             pid: AtomicU32::new(0),
@@ -175,6 +178,7 @@ impl Thread {
         let pid = process.pid();
         // SAFETY: the caller owns the structure.
         unsafe { *self.process.get() = Some(process) };
+        self.share.inherit(cpu::current().share());
         self.enter_state(State::New);
         // ORDERING: SeqCst: see `Process::begin_end`.
         self.pid.store(pid, Ordering::SeqCst);
@@ -373,14 +377,30 @@ impl Thread {
         self.accounts.add_total(now.wrapping_sub(self.stamp.get()));
     }
 
-    /// What the thread has used so far.
-    pub(crate) fn stats(&self) -> ThreadStats {
-        let running = if core::ptr::eq(self, cpu::current()) {
+    /// What the scheduler keeps with the thread.
+    #[inline]
+    pub(crate) fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// How long the thread has been on a CPU since it began; of another one that runs, up to its last
+    /// switch.
+    pub(crate) fn ran_ns(&self) -> u64 {
+        clock::to_ns(self.accounts.total() + self.running_steps())
+    }
+
+    /// The steps that the running thread's account still lacks.
+    fn running_steps(&self) -> u64 {
+        if core::ptr::eq(self, cpu::current()) {
             clock::counter().wrapping_sub(self.stamp.get())
         } else {
             0
-        };
-        self.accounts.stats(running)
+        }
+    }
+
+    /// What the thread has used so far.
+    pub(crate) fn stats(&self) -> ThreadStats {
+        self.accounts.stats(self.running_steps())
     }
 
     /// Moves the accounts to the sum of the process, as one of the thread's last acts.
@@ -431,6 +451,21 @@ impl Linked<RunLink> for ThreadRef {
     #[inline]
     fn set_next(&self, next: Option<Self>) {
         Self::set_link(&self.0.next_ready, next);
+    }
+}
+
+impl Scheduled for ThreadRef {
+    #[inline]
+    fn share(&self) -> &Share {
+        self.0.share()
+    }
+
+    fn ran_ns(&self) -> u64 {
+        self.0.ran_ns()
+    }
+
+    fn now_ns(&self) -> u64 {
+        clock::now_ns()
     }
 }
 

@@ -55,7 +55,10 @@ fn find_work() -> Option<&'static Thread> {
     let own = cpu::this();
     own.queue.next_to_run().or_else(|| {
         let count = cpu::count();
-        (1..count).find_map(|step| cpu::get((own.number() + step) % count).queue.steal())
+        (1..count).find_map(|step| {
+            let other = cpu::get((own.number() + step) % count);
+            other.queue.steal(own.number())
+        })
     })
 }
 

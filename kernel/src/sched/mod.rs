@@ -4,6 +4,10 @@
 //! A thread is *running* (its CPU's `current`), *ready* (in exactly one run queue), *waiting* (its
 //! parking word says so, and whoever shall wake it knows it) or *left for ever*.
 //!
+//! # Who owns what
+//! A CPU's run queue and timers have their locks in [`queue`]; `left` and `current` are touched by
+//! their own CPU only; a thread's share is as [`kcore::sched`] says.
+//!
 //! # Protocol
 //! [`switch_away`] picks the next thread (the idle thread if there is none), notes in the CPU's `left`
 //! which thread it leaves and why, and switches stacks. The first thing that runs on the other stack
@@ -21,12 +25,16 @@ pub(crate) mod wait;
 
 use core::arch::asm;
 
-use kcore::State;
+use kcore::{
+    State,
+    sched::{QUANTUM_TICKS, TICK_NS},
+};
 
 use crate::{
     arch::{
         clock,
         cpu::{self, Cpu},
+        lapic::{self, VECTOR_RESCHEDULE},
         switch,
     },
     mm::address_space,
@@ -54,9 +62,45 @@ pub(crate) fn init() {
 /// Makes a thread ready: into the queue of the calling CPU, and an idle CPU is told.
 #[inline]
 pub(crate) fn make_ready(thread: &'static Thread) {
-    thread.enter_state(State::Ready);
-    cpu::this().queue.push(thread);
+    enqueue(cpu::this(), thread);
     idle::wake_one();
+}
+
+/// Puts a thread into a run queue: that of `cpu`, if it may run there.
+#[inline]
+fn enqueue(cpu: &Cpu, thread: &'static Thread) {
+    thread.enter_state(State::Ready);
+    if thread.share().may_run_on(cpu.number()) {
+        cpu.queue.push(thread);
+    } else {
+        enqueue_elsewhere(thread);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn enqueue_elsewhere(thread: &'static Thread) {
+    let cpu = cpu::all()
+        .filter(|cpu| thread.share().may_run_on(cpu.number()))
+        .min_by_key(|cpu| cpu.queue.ready())
+        .expect("invariant: a thread may run on some CPU");
+    cpu.queue.push(thread);
+    lapic::send(cpu.apic_id(), VECTOR_RESCHEDULE);
+}
+
+/// Gives a ready thread to the CPU with the shortest queue, if this one's is longer by two: only idle
+/// CPUs steal, so this is what spreads threads over busy ones.
+fn balance(own: &Cpu) {
+    let shortest = cpu::all()
+        .min_by_key(|cpu| cpu.queue.ready())
+        .expect("invariant: this CPU runs");
+    if own.queue.ready() < shortest.queue.ready() + 2 {
+        return;
+    }
+    if let Some(thread) = own.queue.steal(shortest.number()) {
+        shortest.queue.push(thread);
+        lapic::send(shortest.apic_id(), VECTOR_RESCHEDULE);
+    }
 }
 
 /// Lets another ready thread run, if there is one on this CPU.
@@ -83,8 +127,13 @@ pub(crate) fn preempt() {
 /// are ready.
 pub(crate) fn tick() -> bool {
     let cpu = cpu::this();
-    cpu.queue.wake_due(clock::now_ns());
-    cpu.queue.timer_tick()
+    let now = clock::now_ns();
+    cpu.queue.wake_due(now);
+    if (now / TICK_NS).is_multiple_of(u64::from(QUANTUM_TICKS)) {
+        balance(cpu);
+    }
+    let running = cpu::current();
+    !running.is_idle() && cpu.queue.timer_tick(running)
 }
 
 /// Stops the calling thread until its next token.
@@ -148,8 +197,7 @@ fn settle() {
         // Before the word says so: after it, the thread is its waker's.
         old.enter_state(State::Waiting);
         if old.park().finish_park() {
-            old.enter_state(State::Ready);
-            cpu.queue.push(old);
+            enqueue(cpu, old);
         }
     }
 }
@@ -157,10 +205,7 @@ fn settle() {
 #[inline(never)]
 fn settle_unparked(cpu: &Cpu, old: &'static Thread, leave: Leave) {
     match leave {
-        Leave::Ready => {
-            old.enter_state(State::Ready);
-            cpu.queue.push(old);
-        }
+        Leave::Ready => enqueue(cpu, old),
         Leave::Ended => {
             old.enter_state(State::Terminated);
             table::recycle(old);

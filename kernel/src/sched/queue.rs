@@ -1,31 +1,31 @@
 //! The ready and the sleeping threads of one CPU.
 //!
 //! # Who owns what
-//! Both queues have a lock of their own, held for a few instructions. The CPU itself takes from the
-//! front; so does a CPU that steals. `ready` counts the queue's length, so that an idle CPU can look
-//! at all queues without taking their locks.
+//! Both queues have a lock of their own, held for a few instructions. The policies of
+//! [`kcore::sched`] decide who is taken, by the CPU itself or by one that steals. `ready` counts the
+//! queue's length, so that an idle CPU can look at all queues without taking their locks.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use kcore::{RoundRobin, SpinLock, TimerQueue, Waiter};
+use kcore::{SpinLock, Tid, TimerQueue, Waiter, sched::RunQueue};
 
 use crate::proc::thread::{Thread, ThreadRef};
 
-/// Ticks of one quantum: 5 ms.
-const QUANTUM_TICKS: u32 = 5;
-
 /// See the module.
 pub(crate) struct CpuQueue {
-    run: SpinLock<RoundRobin<ThreadRef>>,
+    /// The CPU whose queue this is.
+    cpu: u32,
+    run: SpinLock<RunQueue<ThreadRef>>,
     ready: AtomicUsize,
     timers: SpinLock<TimerQueue<&'static Thread>>,
 }
 
 impl CpuQueue {
     /// Empty queues.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(cpu: u32) -> Self {
         Self {
-            run: SpinLock::new(RoundRobin::new(QUANTUM_TICKS)),
+            cpu,
+            run: SpinLock::new(RunQueue::new(Tid::MAX_SLOTS)),
             ready: AtomicUsize::new(0),
             timers: SpinLock::new(TimerQueue::new()),
         }
@@ -46,20 +46,26 @@ impl CpuQueue {
             return None;
         }
         let mut run = self.run.lock();
-        let next = run.next_to_run()?;
+        let next = run.next_to_run(self.cpu)?;
         self.count(-1);
         Some(next.0)
     }
 
-    /// Takes a thread for another CPU.
-    pub(super) fn steal(&self) -> Option<&'static Thread> {
+    /// Takes a thread for the CPU with the number `thief`.
+    pub(super) fn steal(&self, thief: u32) -> Option<&'static Thread> {
         if !self.has_ready() {
             return None;
         }
         let mut run = self.run.lock();
-        let stolen = run.steal()?;
+        let stolen = run.steal(thief)?;
         self.count(-1);
         Some(stolen.0)
+    }
+
+    /// How many threads are ready here, about.
+    pub(super) fn ready(&self) -> usize {
+        // ORDERING: Relaxed: a hint, see `count`.
+        self.ready.load(Ordering::Relaxed)
     }
 
     /// Counts the queue's length, under its lock.
@@ -81,8 +87,8 @@ impl CpuQueue {
     }
 
     /// Counts a tick; true if the running thread has to make room.
-    pub(super) fn timer_tick(&self) -> bool {
-        self.run.lock().timer_tick()
+    pub(super) fn timer_tick(&self, running: &'static Thread) -> bool {
+        self.run.lock().timer_tick(&ThreadRef(running))
     }
 
     /// Enters a deadline.
