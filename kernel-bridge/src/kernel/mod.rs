@@ -5,6 +5,7 @@
 
 pub mod futex;
 mod ground;
+pub mod schedule;
 mod stack;
 pub mod syscall;
 mod thread;

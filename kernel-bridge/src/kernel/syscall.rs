@@ -221,7 +221,7 @@ pub unsafe fn raw(number: usize, args: [usize; 6]) -> isize {
 
 /// Splits what `rax` holds into the result and the error.
 #[inline]
-fn check(result: isize) -> Result<usize, Errno> {
+pub(super) fn check(result: isize) -> Result<usize, Errno> {
     match usize::try_from(result) {
         Ok(value) => Ok(value),
         // Error numbers are small, so the truncation keeps them whole.

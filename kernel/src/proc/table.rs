@@ -231,12 +231,21 @@ pub(crate) fn find(tid: Tid, pid: u32) -> Option<&'static Thread> {
 }
 
 /// Calls `each` for every living thread of the process `pid`.
-pub(super) fn for_each(pid: u32, mut each: impl FnMut(&'static Thread)) {
+pub(crate) fn for_each(pid: u32, mut each: impl FnMut(&'static Thread)) {
+    for_all(|thread| {
+        if thread.pid() == pid {
+            each(thread);
+        }
+    });
+}
+
+/// Calls `each` for every living thread.
+pub(crate) fn for_all(mut each: impl FnMut(&'static Thread)) {
     for index in 0.. {
         let Some(thread) = table().pool.lock().all.get(index).copied() else {
             return;
         };
-        if thread.pid() == pid {
+        if thread.pid() != 0 {
             each(thread);
         }
     }

@@ -332,7 +332,6 @@ impl Thread {
     }
 
     /// Where the thread is in its life.
-    #[allow(dead_code, reason = "listings are its callers")]
     pub(crate) fn state(&self) -> State {
         self.state.get()
     }

@@ -19,6 +19,9 @@
 //! | | | 0x107 | shutdown(value) |
 //! | | | 0x108 | thread_detach(tid) |
 //! | | | 0x109 | free_memory() in pages |
+//! | 0x180 | sched_set_policy(pid, policy) | 0x181 | sched_set_nice(pid, nice) |
+//! | 0x182 | sched_set_affinity(tid, cpus) | 0x183 | thread_list(\*entries, n) |
+//! | 0x184 | sched_set_thread_nice(tid, nice) | | |
 
 pub(crate) mod entry;
 pub(crate) mod errno;
@@ -27,6 +30,7 @@ mod futex;
 mod machine;
 mod memory;
 mod process;
+mod schedule;
 mod thread;
 
 use crate::{arch::cpu, syscall::errno::Errno};
@@ -98,6 +102,11 @@ static CALLS: [Call; COUNT] = {
         0x140 => file::dup(a);
         0x141 => file::dup2(a, b);
         0x142 => file::mkfifo(a);
+        0x180 => schedule::set_policy(a, b);
+        0x181 => schedule::set_nice(a, b);
+        0x182 => schedule::set_affinity(a, b);
+        0x183 => schedule::thread_list(a, b);
+        0x184 => schedule::set_thread_nice(a, b);
     }
     calls[10] = entry::fork;
     calls

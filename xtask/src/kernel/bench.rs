@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{Images, expect};
 use crate::initrd::{self, Entry, Kind};
-use crate::qemu::{End, Machine};
+use crate::qemu::{End, Engine, Machine};
 
 /// How long one boot may take. A hundred times what most need: the host may be busy.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +22,8 @@ pub(super) struct Case {
     pub(super) line: &'static str,
     /// What it boots with.
     pub(super) archive: Archive,
+    /// What executes the instructions.
+    pub(super) engine: Engine,
     /// The memory of the machine.
     pub(super) memory_mib: u32,
     /// The lines that the console must show; see [`expect`].
@@ -85,6 +87,7 @@ impl<'a> Bench<'a> {
         let machine = Machine::new(self.program, self.kernel)
             .append(case.line)
             .cpus(cpus)
+            .engine(case.engine)
             .memory_mib(case.memory_mib)
             .timeout(LIMIT);
         let machine = match self.archive(case)? {

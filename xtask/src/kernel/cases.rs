@@ -7,9 +7,10 @@ mod alive;
 mod endings;
 mod faults;
 mod refused;
+mod shares;
 
 use super::bench::{Archive, Case};
-use crate::qemu::{End, MEMORY_MIB};
+use crate::qemu::{End, Engine, MEMORY_MIB};
 
 /// What is true whatever the number of processors.
 const ALL: &[u32] = &[1, 2, 4];
@@ -20,9 +21,15 @@ const DIED: &str = "kernel: init exited with status -1";
 
 /// All cases.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    [alive::CASES, faults::CASES, endings::CASES, refused::CASES]
-        .into_iter()
-        .flatten()
+    [
+        alive::CASES,
+        faults::CASES,
+        endings::CASES,
+        refused::CASES,
+        shares::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// A boot with the usual archive that ends well.
@@ -31,10 +38,25 @@ const fn usual(name: &'static str, line: &'static str, console: &'static [&'stat
         name,
         line,
         archive: Archive::Usual,
+        engine: Engine::Translated,
         memory_mib: MEMORY_MIB,
         console,
         end: End::Success,
         cpus: ALL,
+    }
+}
+
+/// As [`usual`], counting instructions, so that it comes out the same each time.
+const fn counted(
+    name: &'static str,
+    line: &'static str,
+    console: &'static [&'static str],
+    cpus: &'static [u32],
+) -> Case {
+    Case {
+        engine: Engine::Counted,
+        cpus,
+        ..usual(name, line, console)
     }
 }
 

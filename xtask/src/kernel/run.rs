@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use kcore::command_line::quote;
 use kcore::console::{Frames, Stream, stuff_input};
+use kcore::sched::PolicyKind;
 
 use super::{Profile, build, cpus_parser};
 use crate::initrd::{self, Entry};
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Number of processors
     #[arg(long, default_value_t = 1, value_parser = cpus_parser())]
     cpus: u32,
+    /// Who runs next: the policy of the program's threads [default: rr]
+    #[arg(long, value_name = "POLICY", value_parser = PolicyKind::NAMES)]
+    policy: Option<String>,
     /// Count instructions: exact and repeatable, on one host thread
     #[arg(long, conflicts_with = "kvm")]
     icount: bool,
@@ -150,8 +154,13 @@ fn run(args: &Args) -> anyhow::Result<RunEnd> {
 }
 
 fn command_line(args: &Args) -> String {
-    let program = quote(&args.program[0]);
-    let mut line = format!("console=framed init={program}");
+    let mut line = String::from("console=framed");
+    if let Some(policy) = &args.policy {
+        line.push_str(" sched=");
+        line.push_str(policy);
+    }
+    line.push_str(" init=");
+    line.push_str(&quote(&args.program[0]));
     for word in &args.program[1..] {
         line.push(' ');
         line.push_str(&quote(word));
@@ -280,11 +289,11 @@ mod tests {
             args: Args,
         }
         let words = [
-            "run", "--quiet", "--", "/bin/p", "--quiet", "a b", "", "\"\\",
+            "run", "--policy", "fair", "--quiet", "--", "/bin/p", "--quiet", "a b", "", "\"\\",
         ];
         let args = Line::try_parse_from(words).expect("valid").args;
         let line = kcore::command_line::CommandLine::parse(&command_line(&args)).expect("a line");
-        assert_eq!(line.options, ["console=framed"]);
-        assert_eq!(line.init, words[3..]);
+        assert_eq!(line.options, ["console=framed", "sched=fair"]);
+        assert_eq!(line.init, words[5..]);
     }
 }

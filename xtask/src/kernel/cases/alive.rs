@@ -89,6 +89,10 @@ pub(super) const CASES: &[Case] = &[
             "schedule/a yield lets others run: ok",
             "schedule/the clock never runs backwards: ok",
             "schedule/there is a processor: ok",
+            "schedule/bad settings are refused: ok",
+            "schedule/threads of every policy go on: ok",
+            "schedule/a thread stays where it may run: ok",
+            "schedule/the list shows every thread: ok",
         ],
     ),
     usual(

@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use exec_core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use user::syscall;
+use user::kernel::schedule::{self, Policy, Whose};
+use user::syscall::{self, Tid};
 use user::thread;
 
 pub(crate) const CASES: &[super::Case] = &[
@@ -13,6 +14,10 @@ pub(crate) const CASES: &[super::Case] = &[
     ("a yield lets others run", yielding),
     ("the clock never runs backwards", clock),
     ("there is a processor", processors),
+    ("bad settings are refused", bad_settings),
+    ("threads of every policy go on", every_policy),
+    ("a thread stays where it may run", affinity),
+    ("the list shows every thread", list),
 ];
 
 const MS: u64 = 1_000_000;
@@ -104,4 +109,86 @@ fn clock() {
 fn processors() {
     let count = syscall::cpu_count();
     assert!((1..=64).contains(&count), "{count} processors");
+}
+
+fn bad_settings() {
+    let own = syscall::gettid();
+    for nice in [-21, 20, i32::MIN, i32::MAX] {
+        assert!(schedule::set_nice(Whose::Own, nice).is_err(), "{nice}");
+        assert!(schedule::set_thread_nice(own, nice).is_err(), "{nice}");
+    }
+    for pid in [4_000_000_000, u32::MAX] {
+        assert!(schedule::set_nice(Whose::Pid(pid), 0).is_err(), "{pid}");
+        assert!(schedule::set_policy(Whose::Pid(pid), Policy::Fair).is_err());
+    }
+    assert!(schedule::set_affinity(None, 0).is_err(), "no processor");
+    assert!(schedule::set_affinity(None, 1 << 63).is_err(), "not there");
+    assert!(schedule::set_affinity(Some(Tid(7)), 1).is_err());
+    for policy in [5, 100, usize::MAX] {
+        // SAFETY: the call touches no memory.
+        let refused = unsafe { syscall::raw(0x180, [0, policy, 0, 0, 0, 0]) };
+        assert_eq!(refused, -22, "{policy}");
+    }
+}
+
+fn every_policy() {
+    for policy in Policy::ALL {
+        schedule::set_policy(Whose::Own, policy).expect("our own process");
+        let threads: Vec<_> = (0..6)
+            .map(|_| {
+                thread::spawn(|| {
+                    for _ in 0..50 {
+                        syscall::yield_now();
+                    }
+                    3
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join(), 3, "{policy:?}");
+        }
+    }
+    schedule::set_policy(Whose::Own, Policy::RoundRobin).expect("our own process");
+}
+
+fn affinity() {
+    // All on one processor, which is not the one that some of them start on.
+    for cpu in 0..syscall::cpu_count() {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                thread::spawn(move || {
+                    schedule::set_affinity(None, 1 << cpu).expect("the processor is there");
+                    let until = syscall::clock() + 2 * MS;
+                    while syscall::clock() < until {
+                        syscall::yield_now();
+                    }
+                    5
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join(), 5);
+        }
+    }
+}
+
+fn list() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let count = Arc::new(AtomicU64::new(0));
+    let spinner = spin(&stop, &count);
+    schedule::set_thread_nice(spinner.tid(), 7).expect("the thread lives");
+    let threads = schedule::threads();
+    let find = |tid: Tid| {
+        let found = threads.iter().find(|info| u64::from(info.tid) == tid.0);
+        *found.expect("it is listed")
+    };
+    let (own, peer) = (find(syscall::gettid()), find(spinner.tid()));
+    assert_eq!(own.state(), "running");
+    assert_eq!(own.pid, peer.pid);
+    assert_eq!((own.nice, peer.nice), (0, 7));
+    assert_eq!(peer.policy(), Some(Policy::RoundRobin));
+    assert_eq!(peer.name(), "test");
+    assert!(own.user_ns > 0 && own.cpus != 0);
+    stop.store(true, SeqCst);
+    spinner.join();
 }

@@ -1,0 +1,128 @@
+//! System calls about scheduling: whose threads run by which policy, and what all threads do.
+
+use alloc::vec::Vec;
+
+use kcore::{Tid, sched::PolicyKind};
+
+use super::Result;
+use crate::{
+    arch::cpu,
+    mm::uaccess,
+    proc::{table, thread::Thread},
+    syscall::errno::Errno,
+};
+
+/// Bytes of a name in a [`thread_list`] entry; longer ones are cut.
+const NAME_LEN: usize = 32;
+/// Bytes of an entry.
+const ENTRY_LEN: usize = 96;
+
+/// sched_set_policy(pid, or 0 for the own process; policy) → 0.
+pub(super) fn set_policy(pid: u64, policy: u64) -> Result {
+    let policy = PolicyKind::from_number(policy).ok_or(Errno::EINVAL)?;
+    for_process(pid, |thread| thread.share().set_policy(policy))
+}
+
+/// sched_set_nice(pid, or 0 for the own process; nice, from -20 to 19) → 0.
+pub(super) fn set_nice(pid: u64, nice: u64) -> Result {
+    let nice = nice_argument(nice)?;
+    for_process(pid, |thread| thread.share().set_nice(nice))
+}
+
+/// sched_set_thread_nice(tid of the own process, or 0 for the caller; nice) → 0.
+pub(super) fn set_thread_nice(tid: u64, nice: u64) -> Result {
+    let nice = nice_argument(nice)?;
+    own_thread(tid)?.share().set_nice(nice);
+    Ok(0)
+}
+
+fn nice_argument(nice: u64) -> core::result::Result<i32, Errno> {
+    let nice = nice as i32;
+    let allowed = kcore::sched::NICE.contains(&nice);
+    allowed.then_some(nice).ok_or(Errno::EINVAL)
+}
+
+fn own_thread(tid: u64) -> core::result::Result<&'static Thread, Errno> {
+    let own = cpu::current();
+    if tid == 0 {
+        return Ok(own);
+    }
+    let tid = Tid::from_raw(tid as i64).ok_or(Errno::ESRCH)?;
+    table::find(tid, own.pid()).ok_or(Errno::ESRCH)
+}
+
+/// sched_set_affinity(tid of the own process, or 0 for the caller; a bit for each CPU) → 0.
+pub(super) fn set_affinity(tid: u64, cpus: u64) -> Result {
+    let thread = own_thread(tid)?;
+    let running = u64::MAX >> (64 - cpu::count());
+    if cpus & running == 0 {
+        return Err(Errno::EINVAL);
+    }
+    thread.share().set_affinity(cpus);
+    Ok(0)
+}
+
+/// thread_list(buffer of entries, how many fit) → how many threads live.
+///
+/// An entry is tid, pid, state, policy, nice and a zero in 32 bits each; the CPUs, voluntary and
+/// involuntary switches, nanoseconds in ring 3 and in the kernel in 64 bits each; the name, cut to 32
+/// bytes, zeros after it.
+pub(super) fn thread_list(buffer: u64, room: u64) -> Result {
+    let mut entries = Vec::new();
+    let mut count = 0;
+    table::for_all(|thread| {
+        if count < room {
+            entries.extend_from_slice(&entry(thread));
+        }
+        count += 1;
+    });
+    uaccess::copy_out(buffer, &entries)?;
+    Ok(count)
+}
+
+fn entry(thread: &Thread) -> [u8; ENTRY_LEN] {
+    let stats = thread.stats();
+    let share = thread.share();
+    let mut entry = [0; ENTRY_LEN];
+    let (numbers, name) = entry.split_at_mut(ENTRY_LEN - NAME_LEN);
+    let (short, long) = numbers.split_at_mut(24);
+    let short_values = [
+        thread.tid(),
+        thread.pid(),
+        thread.state() as u32,
+        share.policy() as u32,
+        share.nice() as u32,
+        0,
+    ];
+    for (place, value) in short.as_chunks_mut().0.iter_mut().zip(short_values) {
+        *place = value.to_ne_bytes();
+    }
+    let long_values = [
+        share.affinity(),
+        stats.voluntary,
+        stats.involuntary,
+        stats.user_ns,
+        stats.system_ns,
+    ];
+    for (place, value) in long.as_chunks_mut().0.iter_mut().zip(long_values) {
+        *place = value.to_ne_bytes();
+    }
+    let own_name = thread.name();
+    let len = own_name.len().min(NAME_LEN);
+    name[..len].copy_from_slice(&own_name.as_bytes()[..len]);
+    entry
+}
+
+/// Does something to all threads of a process.
+fn for_process(pid: u64, mut each: impl FnMut(&'static Thread)) -> Result {
+    let pid = match pid {
+        0 => cpu::current().pid(),
+        _ => u32::try_from(pid).map_err(|_| Errno::ESRCH)?,
+    };
+    let mut found = false;
+    table::for_each(pid, |thread| {
+        found = true;
+        each(thread);
+    });
+    if found { Ok(0) } else { Err(Errno::ESRCH) }
+}
