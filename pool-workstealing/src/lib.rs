@@ -40,8 +40,11 @@
 //! | guarantee | shown by |
 //! |---|---|
 //! | an accepted job runs once, or is reported as cancelled; a refused one comes back | `tests/conformance.rs`, `tests/lifetime.rs`, loom `ws_injector` |
-//! | no wake-up is lost; one post wakes one worker | loom `ws_sleep`, `tests/sleep.rs` |
-//! | a forked half is taken once, by its owner or by one thief | loom `ws_split` |
+//! | no wake-up is lost; one post wakes one worker | loom `ws_sleep`, `ws_elsewhere`, `tests/sleep.rs` |
+//! | a forked half is taken once, by its owner or by one thief, and its end reaches the owner | loom `ws_split`, `ws_fork` |
+//! | what is spawned in a scope has run when the scope returns, after a stop too | loom `ws_scope`, `tests/scope.rs` |
+//! | an own spawn runs newest first, `spawn_fifo` and what comes from outside oldest first | `tests/api.rs` |
+//! | nothing that is tied to a thread or a stack gets away from it | `src/must_not_compile.rs` |
 //! | an idle pool does not use the CPU | `tests/sleep.rs` |
 //! | a wait inside a job runs nothing foreign (`OwnSubtree`), so a lock held over a nested join cannot deadlock by it | `tests/waiting.rs` |
 //! | what was exposed stays takeable during a long leaf, and every idle worker is offered a job before it | `tests/waiting.rs` |
@@ -49,6 +52,8 @@
 //! | too many threads, or a thread that the system refuses, is an error, and the started ones are joined | `tests/lifetime.rs`, `tests/child.rs` |
 //! | a child of a fork is refused instead of hanging | `tests/child.rs` |
 //! | a recursion without end meets the guard page of its worker | `tests/child.rs` |
+//! | memory that runs out is an abort with a message; signals interrupt workers harmlessly | `tests/child.rs` |
+//! | a deadline ends a shutdown over jobs that do not end and futures that nobody wakes | `tests/lifetime.rs`, `tests/api.rs` |
 //! | a drop waits for what was accepted, except on a worker of the pool itself | `tests/lifetime.rs` |
 //!
 //! How much forked work can be out of reach of the others, and for how long, is said in the head
@@ -97,6 +102,8 @@ mod job;
 mod join;
 #[cfg(not(loom))]
 mod latch;
+#[cfg(doctest)]
+pub mod must_not_compile;
 #[cfg(not(loom))]
 mod policy;
 #[cfg(not(loom))]

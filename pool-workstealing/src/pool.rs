@@ -1,11 +1,16 @@
 //! The pool that a user holds: the registry and its threads.
 //!
 //! # Shutdown
-//! Dropping the pool drains it and joins its threads. A pool that is dropped, or shut down, on
+//! Dropping the pool drains it and joins its threads; a future that nobody ever wakes keeps it
+//! waiting, as a job that does not end does. A pool that is dropped, or shut down, on
 //! one of its own workers does not wait for anything: its workers finish what was accepted, by
 //! themselves.
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    time::Instant,
+};
 
 use exec_core::{
     JoinHandle, Meta, Rejected, Shutdown, ShutdownReport, Stats, spawn_on,
@@ -44,6 +49,10 @@ pub struct ThreadPool {
     /// Whether the drop waits.
     waits: bool,
 }
+
+// A panic of a job is caught where it runs, and leaves nothing of the pool half done.
+impl UnwindSafe for ThreadPool {}
+impl RefUnwindSafe for ThreadPool {}
 
 impl ThreadPool {
     /// A pool of this many workers with the defaults; 0 = one per CPU.
@@ -295,7 +304,9 @@ impl ThreadPool {
     /// leaked.
     ///
     /// # Blocking
-    /// As [`Shutdown`] says.
+    /// As [`Shutdown`] says. A drain, and a drop of the pool, also waits for every future that
+    /// lives: for ever, when one is never woken. [`Shutdown::Deadline`] bounds that, and cancels
+    /// what waits then.
     pub fn shutdown(&self, how: Shutdown) -> ShutdownReport {
         self.end(how)
     }

@@ -1,4 +1,4 @@
-//! What can only be tried in a process of its own: a thread limit, a fork, a stack overflow.
+//! What can only be tried in a process of its own: limits, a fork, signals, a stack overflow.
 //!
 //! Each case runs this test program again with a variable that names the case.
 #![cfg(target_os = "linux")]
@@ -167,6 +167,139 @@ fn the_process_may_end_while_workers_run() {
         });
         if let Some(child) = child {
             assert!(child.status.success(), "{}", text(&child));
+        }
+    });
+}
+
+/// A payload that panics when it is dropped, with another such payload, so many times.
+struct Payload(u32);
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if self.0 != 0 {
+            std::panic::panic_any(Payload(self.0 - 1));
+        }
+    }
+}
+
+/// However often a payload panics when it is thrown away, no unwind leaves a worker.
+#[test]
+fn a_payload_that_panics_again_and_again_is_survived() {
+    watched(30, || {
+        let child = in_child("a_payload_that_panics_again_and_again_is_survived", || {
+            std::panic::set_hook(Box::new(|_| ()));
+            let pool = ThreadPool::new(2).expect("a pool");
+            for _ in 0..50 {
+                pool.spawn(|| std::panic::panic_any(Payload(3)));
+                drop(pool.spawn_with_handle(|| std::panic::panic_any(Payload(3))));
+                // Of two panics in a scope, and of a stolen half, the later one is thrown away.
+                let seen = std::panic::catch_unwind(|| {
+                    pool.scope(|s| {
+                        for _ in 0..2 {
+                            s.spawn(|_| std::panic::panic_any(Payload(2)));
+                        }
+                    });
+                });
+                std::mem::forget(seen.expect_err("it panics"));
+            }
+            assert_eq!(pool.install(|| 4), 4);
+            assert!(pool.shutdown(Shutdown::Drain).is_clean());
+            println!("went on");
+        });
+        if let Some(child) = child {
+            assert!(text(&child).contains("went on"), "{}", text(&child));
+        }
+    });
+}
+
+/// Jobs that nobody runs take memory until there is none: the process ends and says so.
+#[test]
+fn out_of_memory_is_an_abort_with_a_message() {
+    watched(60, || {
+        let child = in_child("out_of_memory_is_an_abort_with_a_message", || {
+            let pool = ThreadPool::new(1).expect("a pool");
+            let (begun, begin) = std::sync::mpsc::channel();
+            pool.spawn(move || {
+                begun.send(()).expect("the test waits");
+                loop {
+                    std::thread::park();
+                }
+            });
+            begin.recv().expect("the worker is held");
+            let pages = std::fs::read_to_string("/proc/self/statm").expect("sizes");
+            let pages = pages.split(' ').next().and_then(|n| n.parse::<u64>().ok());
+            let bytes = pages.expect("a number") * 4096 + (48 << 20);
+            let limit = libc::rlimit {
+                rlim_cur: bytes,
+                rlim_max: bytes,
+            };
+            // SAFETY: the limit is readable.
+            let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+            assert_eq!(set, 0);
+            loop {
+                pool.spawn(|| ());
+            }
+        });
+        if let Some(child) = child {
+            use std::os::unix::process::ExitStatusExt as _;
+            let text = text(&child);
+            assert!(text.contains("memory allocation of"), "{text}");
+            assert_eq!(child.status.signal(), Some(libc::SIGABRT), "{text}");
+        }
+    });
+}
+
+/// Signals that interrupt workers anywhere, in a wait for work too, harm nothing.
+#[test]
+fn signals_on_workers_harm_nothing() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    static HANDLED: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn count(_: libc::c_int) {
+        HANDLED.fetch_add(1, SeqCst);
+    }
+    watched(60, || {
+        let child = in_child("signals_on_workers_harm_nothing", || {
+            let handler: extern "C" fn(libc::c_int) = count;
+            // SAFETY: the handler only adds to an atomic.
+            unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
+            let pool = ThreadPool::new(2).expect("a pool");
+            let workers = pool.broadcast(|_| {
+                // SAFETY: asks for a number.
+                unsafe { libc::gettid() }
+            });
+            let (over, ran) = (AtomicBool::new(false), AtomicUsize::new(0));
+            std::thread::scope(|threads| {
+                threads.spawn(|| {
+                    let process = std::process::id();
+                    while !over.load(SeqCst) {
+                        for &worker in &workers {
+                            // SAFETY: the workers live until the pool is dropped.
+                            unsafe {
+                                libc::syscall(libc::SYS_tgkill, process, worker, libc::SIGUSR1)
+                            };
+                        }
+                        std::thread::yield_now();
+                    }
+                });
+                let mut rounds = 0;
+                while rounds < 300 || HANDLED.load(SeqCst) < 100 {
+                    pool.scope(|s| {
+                        for _ in 0..20 {
+                            s.spawn(|_| {
+                                ran.fetch_add(1, SeqCst);
+                            });
+                        }
+                    });
+                    assert_eq!(pool.spawn_with_handle(|| 1).join().expect("runs"), 1);
+                    rounds += 1;
+                }
+                over.store(true, SeqCst);
+                assert_eq!(ran.load(SeqCst), 20 * rounds);
+            });
+            println!("went on");
+        });
+        if let Some(child) = child {
+            assert!(text(&child).contains("went on"), "{}", text(&child));
         }
     });
 }

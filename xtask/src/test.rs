@@ -146,6 +146,25 @@ fn steps() -> Vec<Step> {
             5,
             compat_cargo(&["test", "--locked", "--no-fail-fast"]),
         ),
+        // A program that aborts on panics has to build, and to run as long as nothing panics.
+        step(
+            "panic = abort",
+            5,
+            cargo(&[
+                "run",
+                "--locked",
+                "--quiet",
+                "--config",
+                "profile.dev.panic='abort'",
+                "--package",
+                "pool-workstealing",
+                "--example",
+                "trace",
+                "--target-dir",
+                &workspace::target().join("abort").to_string_lossy(),
+                "/dev/null",
+            ]),
+        ),
         step(
             "loom models",
             loom::LIMIT.as_secs() / 60,
