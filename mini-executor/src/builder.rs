@@ -32,6 +32,7 @@ use crate::{
     runtime::Runtime,
     seat::{Place, Seat},
     shared::{OUTSIDE_LISTS, Remote, Shared},
+    simulate::Sim,
     spare::{MOST_SPARES, Spares},
     time::timers::Timers,
     watch::Watch,
@@ -44,6 +45,9 @@ pub const MAX_WORKERS: usize = 1024;
 
 /// Lanes of the injector, beside one for each worker up to this number.
 const MOST_LANES: usize = 16;
+
+/// Workers that one thread plays, unless the builder says otherwise.
+const SEEDED_WORKERS: usize = 4;
 
 /// Threads that may block, unless the builder says otherwise.
 const BLOCKING_THREADS: usize = 64;
@@ -72,6 +76,8 @@ pub struct Builder<T: Threads> {
     workers: usize,
     /// Without threads: whoever blocks drives it.
     seated: bool,
+    /// One seed makes every choice.
+    seed: Option<u64>,
     name: Cow<'static, str>,
     stack_size: Option<usize>,
     lifo: bool,
@@ -153,6 +159,7 @@ impl<T: Threads> Default for Builder<T> {
         Self {
             workers: 0,
             seated: false,
+            seed: None,
             name: Cow::Borrowed("mini"),
             stack_size: None,
             lifo: true,
@@ -195,6 +202,7 @@ impl<T: Threads> Builder<T> {
     #[must_use]
     pub fn multi_thread(mut self, workers: usize) -> Self {
         self.seated = false;
+        self.seed = None;
         self.workers(workers)
     }
 
@@ -219,6 +227,33 @@ impl<T: Threads> Builder<T> {
     pub fn current_thread(mut self) -> Self {
         self.seated = true;
         self.workers = 1;
+        self
+    }
+
+    /// Makes a runtime in which `seed` makes every choice: one thread, the one in
+    /// [`block_on`](Runtime::block_on), plays all workers (4 unless [`workers`](Self::workers) says
+    /// otherwise), and time is a number that moves on when every task waits.
+    ///
+    /// The same seed gives the same order of polls, steals and wakes, as long as the tasks depend
+    /// on nothing else: no threads or sockets, no other clock or random numbers, no map whose order
+    /// is random. Closures that block run on the same thread. When every task waits, and no timer
+    /// is set, `block_on` panics and tells so. There is no watchdog. [`explore`](crate::explore)
+    /// runs a test for many seeds.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// use core::time::Duration;
+    ///
+    /// let runtime = mini_executor::Runtime::builder().seeded(42).build().unwrap();
+    /// // A day goes by in no time.
+    /// runtime.block_on(runtime.sleep(Duration::from_secs(86_400)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seated = true;
+        self.seed = Some(seed);
         self
     }
 
@@ -300,7 +335,8 @@ impl<T: Threads> Builder<T> {
     pub fn build(self) -> Result<Runtime<T>, BuildError> {
         let ground = T::default();
         let asked = match self.workers {
-            _ if self.seated => 1,
+            0 if self.seed.is_some() => SEEDED_WORKERS,
+            _ if self.seated && self.seed.is_none() => 1,
             0 => ground.parallelism().clamp(1, MAX_WORKERS),
             n => n,
         };
@@ -310,7 +346,7 @@ impl<T: Threads> Builder<T> {
         let driver = driver()?;
         let (mut shared, mut owners) = self.shared(ground, driver, asked);
         if self.seated {
-            let parts = owners.pop().expect("invariant: one worker");
+            let parts = core::mem::take(&mut owners);
             let bell = Bell::new(ground, shared.driver.clone());
             // SAFETY: once, before anybody sits.
             unsafe { shared.idle.register(0, bell.clone().into()) };
@@ -403,13 +439,17 @@ impl<T: Threads> Builder<T> {
             .collect();
         let watchdog = self
             .watchdog
+            .filter(|_| self.seed.is_none())
             .map(|threshold| Watchdog::new(threshold, self.on_stuck.clone()));
         let shared = Shared {
             ground,
             name: Arc::from(String::from(self.name.clone())),
             lifo: self.lifo,
             on_panic: self.on_panic.clone(),
-            injector: Injector::new((2 * workers).min(MOST_LANES)),
+            injector: Injector::new(match self.seed {
+                None => (2 * workers).min(MOST_LANES),
+                Some(_) => 1,
+            }),
             idle: Idle::with_spares(workers, 1 + spares),
             driver: Arc::new(driver),
             lookout: Padded(Lookout::new(&ground)),
@@ -434,7 +474,10 @@ impl<T: Threads> Builder<T> {
             phase: Phase::new(),
             waiting: Padded(Counter::new()),
             all_left: Latch::new(),
-            present: Padded(AtomicUsize::new(workers + usize::from(watchdog.is_some()))),
+            present: Padded(AtomicUsize::new(
+                if self.seated { 1 } else { workers } + usize::from(watchdog.is_some()),
+            )),
+            sim: self.seed.map(Sim::new),
             watchdog,
             recording: AtomicBool::new(false),
             observer: Arc::new(Observer::new(self.observe || self.watchdog.is_some())),

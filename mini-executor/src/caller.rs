@@ -122,7 +122,12 @@ impl<T: Threads> Shared<T> {
                 _ => seat.place.take_or_wait(&self.ground),
             };
             match parts {
-                Some(parts) => self.sit(seat, parts, None, &mut turn, &ready),
+                Some(parts) => {
+                    self.sit(seat, parts, None, &mut turn, &ready);
+                    if let Some(sim) = &self.sim {
+                        sim.check(&self.name);
+                    }
+                }
                 None if !ready() => self.ground.park(None),
                 None => {}
             }
@@ -133,6 +138,13 @@ impl<T: Threads> Shared<T> {
         // As below.
         state.woken.store(true, Release);
         if let Some(Err(payload)) = done {
+            #[cfg(feature = "std")]
+            if let Some(sim) = &self.sim {
+                std::eprintln!(
+                    "mini-executor: a future that block_on drives panicked with seed {}",
+                    sim.seed
+                );
+            }
             unwind::resume(payload);
         }
     }

@@ -58,6 +58,7 @@ mod record;
 mod runtime;
 mod seat;
 mod shared;
+mod simulate;
 mod spare;
 mod spawner;
 mod time;
@@ -80,6 +81,8 @@ pub use local_set::{LocalHandle, LocalSet, LocalSpawner};
 pub use metrics::{Metrics, WorkerMetrics};
 pub use observe::{TaskDump, TaskState};
 pub use runtime::Runtime;
+#[cfg(all(feature = "std", not(loom)))]
+pub use simulate::explore;
 #[cfg(all(feature = "std", not(loom)))]
 pub use spare::block_in_place;
 pub use spawner::Spawner;

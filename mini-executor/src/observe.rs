@@ -188,7 +188,7 @@ impl<F: Future, T: Threads> Observed<F, T> {
         let info = Arc::new(Info {
             id,
             location,
-            born: shared.ground.now(),
+            born: shared.now(),
             state: AtomicU8::new(QUEUED),
             polls: AtomicU64::new(0),
             wakes: AtomicU64::new(0),

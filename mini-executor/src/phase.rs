@@ -87,7 +87,7 @@ impl<T: Threads> Shared<T> {
                 }
             }
             Shutdown::Deadline(limit) => {
-                let until = self.ground.now().saturating_add(limit);
+                let until = self.now().saturating_add(limit);
                 self.begin(DRAIN);
                 if inside || !self.wait_until_left(Some(until)) {
                     self.close_now();
@@ -178,6 +178,13 @@ impl<T: Threads> Shared<T> {
         if self.idle.sleeping() < active || self.waiting.get() > 0 || self.has_any_work() {
             return false;
         }
+        self.end_quiet()
+    }
+
+    /// In a phase after `OPEN`, when no worker has anything to do: ends what can be ended. `true`
+    /// when that changed anything.
+    pub(crate) fn end_quiet(&self) -> bool {
+        let phase = self.phase.get();
         if self.blocking.pending() > 0 {
             return false;
         }

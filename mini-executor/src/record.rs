@@ -50,7 +50,7 @@ impl<T: Threads> Worker<T> {
     #[inline]
     pub(crate) fn note(&self, event: Event, argument: impl FnOnce() -> u64) {
         if self.shared.is_recording() {
-            let at = self.shared.ground.now().0;
+            let at = self.shared.now().0;
             self.remote().ring.write(at, event, argument());
         }
     }

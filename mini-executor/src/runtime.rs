@@ -270,6 +270,12 @@ impl<T: Threads> Runtime<T> {
         stats
     }
 
+    /// All choices that the seed has made so far, mixed into one number: two runs that print the
+    /// same one have gone the same way. `None` without a [seed](Builder::seeded).
+    pub fn trail(&self) -> Option<u64> {
+        self.shared().sim.as_ref().map(|sim| sim.trail())
+    }
+
     /// What it has done and has to do, in numbers, of all and of each worker.
     pub fn metrics(&self) -> Metrics {
         self.shared().metrics()

@@ -19,7 +19,7 @@
 //! same holds of closing: the phase is set and then the seat is tried; the seat is given back and
 //! then the phase is read.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 use exec_core::{
     Ground, Nanos, Threads,
@@ -90,7 +90,7 @@ impl<P> Place<P> {
 
 /// The one seat, and how its driver is woken.
 pub(crate) struct Seat {
-    pub(crate) place: Place<(Local, Owner)>,
+    pub(crate) place: Place<Vec<(Local, Owner)>>,
     pub(crate) bell: Arc<Bell>,
 }
 
@@ -100,13 +100,13 @@ impl<T: Threads> Shared<T> {
     pub(crate) fn sit(
         self: &Arc<Self>,
         seat: &Seat,
-        parts: (Local, Owner),
+        parts: Vec<(Local, Owner)>,
         limit: Option<Nanos>,
         over: &mut dyn FnMut() -> bool,
         ready: &dyn Fn() -> bool,
     ) {
         seat.bell.sit(&self.ground);
-        match Worker::run_seated(self, parts, seat.bell.clone(), limit, over, ready) {
+        match Worker::run_seated(self, parts, &seat.bell, limit, over, ready) {
             Some(parts) => {
                 seat.place.give_back(parts, &self.ground);
                 self.settle_seat();
@@ -122,10 +122,7 @@ impl<T: Threads> Shared<T> {
             return;
         }
         if let Some(parts) = seat.place.take(&self.ground) {
-            let none =
-                Worker::run_seated(self, parts, seat.bell.clone(), None, &mut || false, &|| {
-                    false
-                });
+            let none = Worker::run_seated(self, parts, &seat.bell, None, &mut || false, &|| false);
             debug_assert!(none.is_none(), "invariant: a closed runtime keeps no parts");
             seat.place.wake_waiting(&self.ground);
         }
@@ -137,7 +134,7 @@ impl<T: Threads> Shared<T> {
         let Some(seat) = &self.seat else {
             return self.all_left.wait(&self.ground, until);
         };
-        let late = || until.is_some_and(|at| self.ground.now() >= at);
+        let late = || until.is_some_and(|at| self.now() >= at);
         loop {
             if self.all_left.is_set() {
                 return true;
@@ -146,7 +143,12 @@ impl<T: Threads> Shared<T> {
                 return false;
             }
             match seat.place.take_or_wait(&self.ground) {
-                Some(parts) => self.sit(seat, parts, until, &mut || late(), &|| false),
+                Some(parts) => {
+                    self.sit(seat, parts, until, &mut || late(), &|| false);
+                    if let Some(sim) = &self.sim {
+                        sim.check(&self.name);
+                    }
+                }
                 None => self.ground.park(until),
             }
         }

@@ -43,6 +43,7 @@ use crate::{
         local::{Local, Stealer},
     },
     seat::Seat,
+    simulate::Sim,
     spare::Spares,
     time::timers::{Added, Timers},
     watch::Watch,
@@ -91,6 +92,8 @@ pub(crate) struct Shared<T: Threads> {
     /// Bytes of stack of a worker.
     pub(crate) stack_size: Option<usize>,
     pub(crate) watchdog: Option<Watchdog>,
+    /// What a seed decides, in a runtime that has one.
+    pub(crate) sim: Option<Sim>,
     /// Whether workers note what they do.
     pub(crate) recording: AtomicBool,
     pub(crate) observer: Arc<Observer>,
@@ -168,7 +171,7 @@ impl<T: Threads> Shared<T> {
     /// Puts a job into the injector and sees to it that a worker comes for it.
     fn inject(&self, job: Job) -> Result<(), Rejected> {
         self.injector
-            .push(job, thread_hint())
+            .push(job, self.hint())
             .map_err(|job| Rejected::new(job, Reason::ShutDown))?;
         self.after_inject();
         Ok(())
@@ -176,7 +179,7 @@ impl<T: Threads> Shared<T> {
 
     /// Adds jobs that a worker's ring has no room for.
     pub(crate) fn inject_all(&self, jobs: Vec<Job>) {
-        match self.injector.push_all(jobs, thread_hint()) {
+        match self.injector.push_all(jobs, self.hint()) {
             Ok(()) => self.after_inject(),
             Err(jobs) => self.cancel_jobs(jobs),
         }
@@ -201,6 +204,23 @@ impl<T: Threads> Shared<T> {
                 .used()
                 .iter()
                 .any(|remote| remote.queue.stealable() > 1)
+    }
+
+    /// The time of this runtime: the ground's, unless a seed makes it.
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        match &self.sim {
+            None => self.ground.now(),
+            Some(sim) => sim.now(),
+        }
+    }
+
+    /// [`thread_hint`], where nothing may depend on the thread.
+    pub(crate) fn hint(&self) -> usize {
+        match self.sim {
+            None => thread_hint(),
+            Some(_) => 0,
+        }
     }
 
     /// How many of the remotes any thread has ever used.
@@ -242,7 +262,7 @@ impl<T: Threads> Shared<T> {
 
     /// Calls `waker` at `until`.
     pub(crate) fn wake_at(&self, until: Nanos, waker: &Waker) -> bool {
-        if until <= self.ground.now() {
+        if until <= self.now() {
             waker.wake_by_ref();
             return true;
         }
@@ -258,7 +278,7 @@ impl<T: Threads> Shared<T> {
                 (worker.index, worker.remote().timers.add(at, waker))
             }
             _ => {
-                let index = thread_hint() % self.workers;
+                let index = self.hint() % self.workers;
                 let added = self.remotes[index].timers.add(at, waker);
                 self.idle.wake(index);
                 (index, added)
@@ -282,7 +302,7 @@ impl<T: Threads> Shared<T> {
         self.with_worker(|worker| match worker {
             Some(worker) => key(worker.index, worker.adopt(task)),
             None => {
-                let hint = thread_hint();
+                let hint = self.hint();
                 let mut task = Some(task);
                 loop {
                     for step in 0..self.outside_tasks.len() {

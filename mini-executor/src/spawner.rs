@@ -112,7 +112,7 @@ impl<T: Threads> Spawner<T> {
 
     /// As [`Runtime::sleep`](crate::Runtime::sleep).
     pub fn sleep(&self, duration: Duration) -> Sleep<T> {
-        self.sleep_until(self.0.ground.now().saturating_add(duration))
+        self.sleep_until(self.0.now().saturating_add(duration))
     }
 
     /// As [`Runtime::sleep_until`](crate::Runtime::sleep_until).
@@ -179,7 +179,7 @@ impl<T: Threads> Spawner<T> {
 
     /// The time, as [`sleep_until`](Self::sleep_until) counts it.
     pub fn now(&self) -> Nanos {
-        self.0.ground.now()
+        self.0.now()
     }
 }
 

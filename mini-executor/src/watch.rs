@@ -128,7 +128,7 @@ impl Watched {
                 continue;
             }
             if remote.timers.next() != Nanos::MAX {
-                remote.timers.fire(shared.ground.now());
+                remote.timers.fire(shared.now());
             }
             if rescued.is_none() {
                 rescued = remote

@@ -41,6 +41,7 @@ use crate::{
     queue::local::{Local, Steal},
     record::RESCUE,
     shared::{Remote, Shared},
+    simulate::Stage,
     watch::{Lone, Watched},
 };
 
@@ -63,7 +64,7 @@ pub(crate) struct Worker<T: Threads> {
     context: Context,
     pub(crate) shared: Arc<Shared<T>>,
     pub(crate) index: usize,
-    queue: Local,
+    pub(crate) queue: Local,
     tasks: Owner,
     turn: Cell<u32>,
     streak: Cell<u32>,
@@ -73,9 +74,9 @@ pub(crate) struct Worker<T: Threads> {
     /// Whether it is telling tasks what the reactor has for them.
     dispatching: Cell<bool>,
     /// The job that runs.
-    current: Cell<JobId>,
+    pub(crate) current: Cell<JobId>,
     /// The jobs below it that wait for something, and run others meanwhile.
-    suspended: RefCell<Vec<JobId>>,
+    pub(crate) suspended: RefCell<Vec<JobId>>,
     dice: Cell<u64>,
     bell: Arc<Bell>,
     patience: Patience,
@@ -83,13 +84,15 @@ pub(crate) struct Worker<T: Threads> {
     greedy: Cell<bool>,
     /// What it saw of the others when it watched them last.
     watched: Watched,
+    /// The workers that one thread plays, this one among them; null where each has its thread.
+    pub(crate) stage: Cell<*const Stage<T>>,
 }
 
 // SAFETY: `repr(C)`, and the first field is the context.
 unsafe impl<T: Threads> Block for Worker<T> {}
 
 impl<T: Threads> Worker<T> {
-    fn new(
+    pub(crate) fn new(
         shared: Arc<Shared<T>>,
         index: usize,
         (queue, tasks): (Local, Owner),
@@ -119,6 +122,7 @@ impl<T: Threads> Worker<T> {
             patience: Patience::new(),
             greedy: Cell::new(false),
             watched: Watched::new(),
+            stage: Cell::new(core::ptr::null()),
         }
     }
 
@@ -235,7 +239,7 @@ impl<T: Threads> Worker<T> {
         }
     }
 
-    fn place_last(&self, job: Job) {
+    pub(crate) fn place_last(&self, job: Job) {
         if let Err(job) = self.queue.push(job) {
             self.overflow(job);
         }
@@ -259,7 +263,7 @@ impl<T: Threads> Worker<T> {
 
     /// Drops what is queued here.
     #[cold]
-    fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut jobs = Vec::from_iter(self.queue.take_next());
         jobs.extend(core::iter::from_fn(|| self.queue.pop()));
         self.shared.cancel_jobs(jobs);
@@ -324,7 +328,7 @@ impl<T: Threads> Worker<T> {
     fn look_around(&self) -> Option<Job> {
         let shared = &*self.shared;
         if shared.next_timer() != Nanos::MAX {
-            let now = shared.ground.now();
+            let now = shared.now();
             for remote in shared.used() {
                 remote.timers.fire(now);
             }
@@ -353,7 +357,7 @@ impl<T: Threads> Worker<T> {
 
     fn fire_own_timers(&self) -> bool {
         let timers = &self.remote().timers;
-        timers.next() != Nanos::MAX && timers.fire(self.shared.ground.now())
+        timers.next() != Nanos::MAX && timers.fire(self.shared.now())
     }
 
     fn take_injected(&self) -> Option<Job> {
@@ -413,20 +417,20 @@ impl<T: Threads> Worker<T> {
         x
     }
 
-    fn execute(&self, job: Job) {
+    pub(crate) fn execute(&self, job: Job) {
         let counters = self.counters();
         let below = self.current.replace(job.id());
         let budget = self.context.budget.replace(BUDGET);
         let since = self.shared.is_recording().then(|| {
             self.note(Event::JobStart, || job.id().to_bits() as u64);
-            self.shared.ground.now()
+            self.shared.now()
         });
         counters.running.bump();
         let result = job.run();
         counters.running.put(counters.running.get() - 1);
         if let Some(since) = since {
             self.note(Event::JobEnd, || 0);
-            let took = self.shared.ground.now().saturating_since(since);
+            let took = self.shared.now().saturating_since(since);
             counters.note_poll(took.as_nanos() as u64);
         }
         self.current.set(below);
@@ -511,7 +515,7 @@ impl<T: Threads> Worker<T> {
             self.dispatch(|| self.bell.park(shared.ground, until));
             return;
         };
-        let until = until.min(shared.ground.now().saturating_add(rest));
+        let until = until.min(shared.now().saturating_add(rest));
         self.dispatch(|| {
             self.bell.park(shared.ground, Some(until));
             shared.driver.look();
@@ -525,6 +529,10 @@ impl<T: Threads> Worker<T> {
 
     /// Runs turns until `done`.
     fn wait(&self, done: &dyn Completion, mode: WaitMode) -> Waited {
+        // SAFETY: null, or the stage on whose worker this call is, further down this stack.
+        if let Some(stage) = unsafe { self.stage.get().as_ref() } {
+            return stage.wait(self, done, mode);
+        }
         let shared = &*self.shared;
         let current = self.current.get();
         let awaited = done.job();
@@ -539,7 +547,7 @@ impl<T: Threads> Worker<T> {
             if done.is_done() {
                 break Waited::Done;
             }
-            if mode.until.is_some_and(|at| shared.ground.now() >= at) {
+            if mode.until.is_some_and(|at| shared.now() >= at) {
                 break Waited::TimedOut;
             }
             if shared.phase.get() != CLOSED
@@ -575,7 +583,7 @@ impl<T: Threads> Worker<T> {
     ///
     /// # Safety
     /// The context is the first field of a `Worker<T>` of this thread.
-    unsafe fn wait_erased(
+    pub(crate) unsafe fn wait_erased(
         context: *const Context,
         done: &dyn Completion,
         mode: WaitMode,
@@ -589,14 +597,18 @@ impl<T: Threads> Worker<T> {
     /// `ready` says that `over` is worth asking. The parts come back unless the runtime is closed.
     pub(crate) fn run_seated(
         shared: &Arc<Shared<T>>,
-        parts: (Local, Owner),
-        bell: Arc<Bell>,
+        mut parts: Vec<(Local, Owner)>,
+        bell: &Arc<Bell>,
         limit: Option<Nanos>,
         over: &mut dyn FnMut() -> bool,
         ready: &dyn Fn() -> bool,
-    ) -> Option<(Local, Owner)> {
+    ) -> Option<Vec<(Local, Owner)>> {
+        if shared.sim.is_some() {
+            return Self::run_simulated(shared, parts, bell, limit, over, ready);
+        }
+        let parts = parts.pop().expect("invariant: one seat");
         let role = (Role::Driver, Self::wait_erased as WaitFn);
-        let worker = Self::new(shared.clone(), 0, parts, bell, role);
+        let worker = Self::new(shared.clone(), 0, parts, bell.clone(), role);
         let open = context::enter(shared.ground, &worker, || {
             loop {
                 if shared.phase.get() == CLOSED {
@@ -614,10 +626,15 @@ impl<T: Threads> Worker<T> {
         });
         if open {
             worker.pass_on();
-            return Some((worker.queue, worker.tasks));
+            return Some(alloc::vec![worker.into_parts()]);
         }
         worker.leave();
         None
+    }
+
+    /// What goes with the place.
+    pub(crate) fn into_parts(self) -> (Local, Owner) {
+        (self.queue, self.tasks)
     }
 
     /// Runs one job on a thread that is no worker, as a worker would: what it spawns and wakes is
@@ -668,7 +685,7 @@ impl<T: Threads> Worker<T> {
     }
 
     /// The last thing a worker does.
-    fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let shared = &*self.shared;
         if self.searching.take() {
             let _ = shared.idle.found();

@@ -250,6 +250,10 @@ impl<T: Threads> Executor for Blocking<T> {
         if shared.phase.get() != OPEN {
             return Err(Rejected::new(job, Reason::ShutDown));
         }
+        if shared.sim.is_some() {
+            // One thread plays all.
+            return shared.spawn(job).map(|()| Ticket::shared());
+        }
         if !pool.reserve() {
             return Err(Rejected::new(job, Reason::Full));
         }

@@ -67,7 +67,7 @@ impl<T: Threads> Sleep<T> {
     fn poll_timer(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let shared = &*this.shared;
-        if shared.ground.now() >= this.at {
+        if shared.now() >= this.at {
             this.timer = None;
             return Poll::Ready(());
         }
@@ -81,8 +81,11 @@ impl<T: Threads> Sleep<T> {
             (worker, Added::Keyed(key)) => this.timer = Some((worker, key)),
             (_, Added::Unkeyed) => {}
             (_, Added::Closed) => {
-                while shared.ground.now() < this.at {
-                    shared.ground.park(Some(this.at));
+                while shared.now() < this.at {
+                    match &shared.sim {
+                        None => shared.ground.park(Some(this.at)),
+                        Some(sim) => sim.advance(this.at),
+                    }
                 }
                 return Poll::Ready(());
             }
@@ -177,7 +180,7 @@ impl<T: Threads> Interval<T> {
     pub async fn tick(&mut self) -> Nanos {
         (&mut self.sleep).await;
         let due = self.sleep.at;
-        let now = self.sleep.shared.ground.now();
+        let now = self.sleep.shared.now();
         let late = now.saturating_since(due).as_nanos();
         let missed = late / self.period.as_nanos().max(1);
         let ahead = u64::try_from((missed + 1).saturating_mul(self.period.as_nanos()));
