@@ -17,6 +17,7 @@ mod boot;
 mod console;
 mod exit_code;
 mod fs;
+mod ipc;
 mod mm;
 mod proc;
 mod sched;

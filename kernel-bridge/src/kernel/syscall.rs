@@ -13,6 +13,8 @@ use core::fmt;
 
 use exec_core::sync::atomic::AtomicU32;
 
+pub use super::file::{close, open, read, seek, tell, write};
+
 /// The numbers of the system calls.
 pub mod number {
     /// Ends the calling thread.
@@ -29,6 +31,8 @@ pub mod number {
     pub const TELL: usize = 5;
     /// Closes a descriptor.
     pub const CLOSE: usize = 6;
+    /// Makes a pipe.
+    pub const PIPE: usize = 7;
     /// Maps memory.
     pub const MMAP: usize = 8;
     /// Unmaps memory.
@@ -39,6 +43,20 @@ pub mod number {
     pub const THREAD_JOIN: usize = 12;
     /// Ends the whole process.
     pub const EXIT_GROUP: usize = 13;
+    /// Makes an empty file.
+    pub const CREATE: usize = 14;
+    /// Makes a directory.
+    pub const MKDIR: usize = 15;
+    /// Removes a name.
+    pub const UNLINK: usize = 16;
+    /// Changes the directory that paths start from.
+    pub const CHDIR: usize = 17;
+    /// Lists a directory.
+    pub const READDIR: usize = 18;
+    /// Asks about a file.
+    pub const STAT: usize = 19;
+    /// Makes sure that what was written is safe.
+    pub const FSYNC: usize = 20;
     /// Asks for the calling thread's number.
     pub const GETTID: usize = 0x100;
     /// Lets another thread run.
@@ -59,6 +77,34 @@ pub mod number {
     pub const THREAD_DETACH: usize = 0x108;
     /// Asks how much memory is free.
     pub const FREE_MEMORY: usize = 0x109;
+    /// Makes a second number for an open file.
+    pub const DUP: usize = 0x140;
+    /// Makes a given number stand for an open file.
+    pub const DUP2: usize = 0x141;
+    /// Makes a named pipe.
+    pub const MKFIFO: usize = 0x142;
+    /// Takes a name for connections.
+    pub const SOCKET_LISTEN: usize = 0x143;
+    /// Connects to a name.
+    pub const SOCKET_CONNECT: usize = 0x144;
+    /// Accepts a connection.
+    pub const SOCKET_ACCEPT: usize = 0x145;
+    /// Makes a semaphore.
+    pub const SEMAPHORE_CREATE: usize = 0x150;
+    /// Takes one of a semaphore.
+    pub const SEMAPHORE_WAIT: usize = 0x151;
+    /// Adds to a semaphore.
+    pub const SEMAPHORE_POST: usize = 0x152;
+    /// Destroys a semaphore.
+    pub const SEMAPHORE_DESTROY: usize = 0x153;
+    /// Makes a mailbox.
+    pub const MAILBOX_CREATE: usize = 0x158;
+    /// Sends a message to a mailbox.
+    pub const MAILBOX_SEND: usize = 0x159;
+    /// Takes a message out of a mailbox.
+    pub const MAILBOX_RECEIVE: usize = 0x15a;
+    /// Destroys a mailbox.
+    pub const MAILBOX_DESTROY: usize = 0x15b;
 }
 
 /// Why the kernel refused a call: a positive error number.
@@ -112,12 +158,17 @@ errnos! {
     EINVAL = 22, "An argument has no meaning here.";
     EMFILE = 24, "Too many open descriptors.";
     ENOSPC = 28, "No room left.";
+    ESPIPE = 29, "Not a file with positions.";
     EPIPE = 32, "Nobody reads the other end.";
     EDEADLK = 35, "The caller would wait for itself.";
     ENAMETOOLONG = 36, "A name is too long.";
     ENOSYS = 38, "No such system call.";
     ENOTEMPTY = 39, "The directory is not empty.";
+    EIDRM = 43, "It was destroyed while the caller waited for it.";
+    EMSGSIZE = 90, "A message, or the room for one, has the wrong size.";
+    EADDRINUSE = 98, "The name is taken.";
     ETIMEDOUT = 110, "The time ran out.";
+    ECONNREFUSED = 111, "Nobody listens there.";
 }
 
 impl Errno {
@@ -195,6 +246,7 @@ macro_rules! syscall {
         result
     }};
 }
+pub(super) use syscall;
 
 /// Makes any system call with any arguments.
 ///
@@ -244,91 +296,6 @@ pub fn exit_group(status: i32) -> ! {
     // SAFETY: the call touches no memory of ours.
     let _ = unsafe { check(syscall!(number::EXIT_GROUP, "rdi" = status as usize)) };
     unreachable!("invariant: the kernel never returns from exit_group")
-}
-
-/// Opens a file of the initrd for reading.
-///
-/// # Errors
-/// `ENOENT` where there is no such file, `EMFILE` where all descriptors are taken.
-pub fn open(path: &CStr) -> Result<i32, Errno> {
-    // SAFETY: the kernel reads the string, which lives across the call.
-    let fd = unsafe {
-        check(syscall!(
-            number::OPEN,
-            "rdi" = path.as_ptr() as usize,
-            "rsi" = 0_usize
-        ))
-    }?;
-    Ok(fd as i32)
-}
-
-/// Reads at most `buffer.len()` bytes; 0 at the end of the file.
-///
-/// # Errors
-/// `EBADF` for a descriptor that cannot be read.
-///
-/// # Blocking
-/// On the console, until a byte has come.
-pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
-    // SAFETY: the kernel writes only within `buffer`, which is exclusively ours.
-    unsafe {
-        check(syscall!(
-            number::READ,
-            "rdi" = fd as usize,
-            "rsi" = buffer.as_mut_ptr() as usize,
-            "rdx" = buffer.len()
-        ))
-    }
-}
-
-/// Writes at most `bytes.len()` bytes and says how many.
-///
-/// # Errors
-/// `EBADF` for a descriptor that cannot be written.
-pub fn write(fd: i32, bytes: &[u8]) -> Result<usize, Errno> {
-    // SAFETY: the kernel reads only within `bytes`.
-    unsafe {
-        check(syscall!(
-            number::WRITE,
-            "rdi" = fd as usize,
-            "rsi" = bytes.as_ptr() as usize,
-            "rdx" = bytes.len()
-        ))
-    }
-}
-
-/// Moves the position of `fd`: from the start (`whence` 0), the position (1) or the end (2).
-///
-/// # Errors
-/// `EINVAL` for a place before the start, `EBADF` for a descriptor without a position.
-pub fn seek(fd: i32, offset: i64, whence: i32) -> Result<usize, Errno> {
-    // SAFETY: the call touches no memory of ours.
-    unsafe {
-        check(syscall!(
-            number::SEEK,
-            "rdi" = fd as usize,
-            "rsi" = offset as usize,
-            "rdx" = whence as usize
-        ))
-    }
-}
-
-/// The position of `fd`.
-///
-/// # Errors
-/// `EBADF` for a descriptor without a position.
-pub fn tell(fd: i32) -> Result<usize, Errno> {
-    // SAFETY: the call touches no memory of ours.
-    unsafe { check(syscall!(number::TELL, "rdi" = fd as usize)) }
-}
-
-/// Closes `fd`.
-///
-/// # Errors
-/// `EBADF` where it is not open.
-pub fn close(fd: i32) -> Result<(), Errno> {
-    // SAFETY: the call touches no memory of ours.
-    unsafe { check(syscall!(number::CLOSE, "rdi" = fd as usize)) }.map(drop)
 }
 
 /// Maps `len` zeroed bytes at exactly `at`.

@@ -19,6 +19,7 @@ use crate::{
         pipe::PipeEnd,
         root::{self, File},
     },
+    ipc::socket::Listener,
     mm::uaccess,
     syscall::errno::Errno,
 };
@@ -47,6 +48,7 @@ enum Kind {
         read: Option<PipeEnd>,
         write: Option<PipeEnd>,
     },
+    Listener(Listener),
 }
 
 impl OpenFile {
@@ -82,6 +84,23 @@ impl OpenFile {
         Self::new(Kind::Stream { read, write }, flags)
     }
 
+    /// A socket that waits for connections; it can neither be read nor written.
+    pub(crate) fn listener(listener: Listener) -> Self {
+        let flags = Flags {
+            read: false,
+            write: false,
+        };
+        Self::new(Kind::Listener(listener), flags)
+    }
+
+    /// The listener, if it is one.
+    pub(crate) fn as_listener(&self) -> Option<&Listener> {
+        match &self.kind {
+            Kind::Listener(listener) => Some(listener),
+            _ => None,
+        }
+    }
+
     /// The contents, if they can be mapped.
     pub(crate) fn contents(&self) -> Option<&'static [u8]> {
         match &self.kind {
@@ -101,6 +120,7 @@ impl OpenFile {
         UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
         match &self.kind {
             Kind::Directory(_) => Err(Errno::EISDIR),
+            Kind::Listener(_) => Err(Errno::EINVAL),
             _ if !self.flags.read => Err(Errno::EINVAL),
             Kind::Console(_) => console::read(buffer, len),
             Kind::File(file) => self.read_file(file, buffer, len),
@@ -120,6 +140,7 @@ impl OpenFile {
         UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
         match &self.kind {
             Kind::Directory(_) => Err(Errno::EISDIR),
+            Kind::Listener(_) => Err(Errno::EINVAL),
             _ if !self.flags.write => Err(Errno::EINVAL),
             Kind::Console(stream) => console::write(*stream, buffer, len),
             Kind::File(file) => self.write_file(file, buffer, len),
@@ -204,7 +225,7 @@ impl OpenFile {
     pub(crate) fn sync(&self) -> Result<(), Errno> {
         match &self.kind {
             Kind::File(_) | Kind::Directory(_) => Ok(()),
-            Kind::Console(_) | Kind::Stream { .. } => Err(Errno::EINVAL),
+            Kind::Console(_) | Kind::Stream { .. } | Kind::Listener(_) => Err(Errno::EINVAL),
         }
     }
 

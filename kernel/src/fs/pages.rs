@@ -33,6 +33,11 @@ impl DataPage {
         }
         Some(Self(Some(frame?)))
     }
+
+    /// As many pages, or none.
+    pub(crate) fn several(count: usize) -> Option<alloc::vec::Vec<Self>> {
+        (0..count).map(|_| Self::new()).collect()
+    }
 }
 
 impl AsRef<[u8]> for DataPage {

@@ -55,13 +55,20 @@ impl Pipe {
     /// `EINTR`.
     pub(crate) fn end_and_wait(self: &Arc<Self>, end: End) -> Result<PipeEnd, Errno> {
         let other = end.other();
-        let before = self.monitor.with(|buffer, _| buffer.opened(other));
-        let own = self.end(end);
+        // Whoever has the other end open now has been met, even if it closes it at once.
+        let (met, before) = self.monitor.with(|buffer, wakes| {
+            buffer.open(end, wakes);
+            (buffer.has(other), buffer.opened(other))
+        });
+        let own = PipeEnd {
+            pipe: Arc::clone(self),
+            end,
+        };
         let thread = cpu::current();
         let met = self.monitor.wait(
             &ThreadRef(thread),
             side(end),
-            |buffer, _| (buffer.has(other) || buffer.opened(other) > before).then_some(()),
+            |buffer, _| (met || buffer.opened(other) > before).then_some(()),
             || wait::pause_until(thread, wait::FOREVER),
         );
         met.map_err(|_| Errno::EINTR)?;

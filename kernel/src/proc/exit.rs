@@ -22,7 +22,7 @@ use crate::{
         lapic::{self, VECTOR_RESCHEDULE},
         qemu, serial,
     },
-    exit_code,
+    exit_code, ipc,
     mm::address_space,
     proc::{
         family,
@@ -77,6 +77,7 @@ fn end_process(thread: &Thread, process: &Process) {
     // Files close now, not when the last share of the process is dropped: others wait for them.
     let files = process.files.lock().take_all();
     drop(files);
+    ipc::process_ended(process);
     address_space::unload();
     // As a rule these are the last shares, and the frames go back here.
     drop(thread.replace_space(None));

@@ -21,6 +21,7 @@ use kcore::{Ending, SpinLock, WaitQueue};
 
 use crate::{
     fs::descriptors::Descriptors,
+    ipc::Owned,
     mm::address_space::AddressSpace,
     proc::{
         accounts::{Accounts, ThreadStats},
@@ -38,6 +39,8 @@ pub(crate) struct Process {
     gid: AtomicU32,
     space: SpinLock<Option<Arc<AddressSpace>>>,
     pub(crate) files: SpinLock<Descriptors>,
+    /// What it owns of the objects that are shared with others.
+    pub(crate) owned: Owned,
     /// The tid of the thread that the process began with.
     first_tid: AtomicU32,
     threads: AtomicU32,
@@ -66,6 +69,7 @@ impl Process {
             gid: inherit(Self::gid),
             space: SpinLock::new(Some(space)),
             files: SpinLock::new(files),
+            owned: Owned::default(),
             first_tid: AtomicU32::new(0),
             threads: AtomicU32::new(0),
             tids: AtomicU32::new(0),

@@ -32,6 +32,7 @@ pub(crate) enum Errno {
     ENAMETOOLONG = 36,
     ENOSYS = 38,
     ENOTEMPTY = 39,
+    EIDRM = 43,
     EMSGSIZE = 90,
     EADDRINUSE = 98,
     ENOTCONN = 107,

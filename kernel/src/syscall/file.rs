@@ -6,9 +6,10 @@ use kcore::{DirectoryId, End};
 
 use super::Result;
 use crate::{
-    arch::cpu,
+    arch::{clock, cpu},
     fs::{descriptors::Flags, file::OpenFile, pipe::Pipe, root},
     mm::uaccess,
+    sched::wait,
     syscall::errno::Errno,
 };
 
@@ -36,7 +37,7 @@ pub(super) fn open(path: u64, flags: u64) -> Result {
 }
 
 /// Gives a file the lowest free number of the caller.
-fn insert(file: OpenFile) -> Result {
+pub(super) fn insert(file: OpenFile) -> Result {
     let file = Arc::new(file);
     let inserted = cpu::current()
         .process()
@@ -46,6 +47,15 @@ fn insert(file: OpenFile) -> Result {
     // If there is no number, the file is closed here, without the lock.
     drop(file);
     inserted
+}
+
+/// When a call that may wait for so long has to give up.
+#[inline]
+pub(super) fn deadline(timeout_ns: u64) -> u64 {
+    match timeout_ns {
+        wait::FOREVER => wait::FOREVER,
+        ns => clock::now_ns().saturating_add(ns),
+    }
 }
 
 /// read(fd, buffer, n) → bytes read, at most n; 0 at the end.

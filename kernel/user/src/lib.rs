@@ -17,4 +17,4 @@ mod start;
 pub mod thread;
 
 pub use args::Args;
-pub use kernel_bridge::kernel::{self, futex, syscall};
+pub use kernel_bridge::kernel::{self, file, futex, object, syscall};

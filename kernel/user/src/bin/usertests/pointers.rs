@@ -23,7 +23,7 @@ const PAGE_LEN: usize = 4096;
 
 /// Addresses that no program may use: null, unmapped, around both ends of the hole between the
 /// halves, the kernel's half, and the last byte of all.
-const BAD: [usize; 9] = [
+pub(crate) const BAD: [usize; 9] = [
     0,
     8,
     0x20_1000_0000,
@@ -36,7 +36,7 @@ const BAD: [usize; 9] = [
 ];
 
 /// Makes a call with arguments that may be nonsense, as long as the kernel refuses them.
-fn call(number: usize, args: [usize; 4]) -> Result<usize, Errno> {
+pub(crate) fn call(number: usize, args: [usize; 4]) -> Result<usize, Errno> {
     let args = [args[0], args[1], args[2], args[3], 0, 0];
     // SAFETY: these cases pass addresses that are nobody's, or memory that they own; a kernel that
     // obeys instead of refusing is what they are there to find.
@@ -49,7 +49,7 @@ fn call(number: usize, args: [usize; 4]) -> Result<usize, Errno> {
 }
 
 /// Runs `f` with the address of a mapped page that has nothing behind it.
-fn with_page<R>(f: impl FnOnce(usize) -> R) -> R {
+pub(crate) fn with_page<R>(f: impl FnOnce(usize) -> R) -> R {
     // SAFETY: the address is this module's own, and cases run one after the other.
     let page = unsafe { syscall::mmap(PAGE, PAGE_LEN, Protection::READ_WRITE) };
     let page = page.expect("the page can be mapped");
