@@ -41,8 +41,10 @@ mod counters;
 mod driver;
 mod executor;
 mod home;
+#[cfg(feature = "hyper")]
+mod hyper_rt;
 mod idle;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "net", loom))]
 pub mod io;
 mod join_set;
 mod latch;
@@ -99,6 +101,7 @@ pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownRe
 pub mod model {
     pub use crate::{
         idle::{Awake, Idle},
+        io::readiness::{self, Readiness, Way},
         latch::Latch,
         owned::{Owner, Shard},
         queue::{

@@ -21,7 +21,8 @@ const SHORT_IS_LAST: bool = cfg!(unix);
 
 /// A socket that the reactor watches.
 pub(crate) struct Watched<S: event::Source> {
-    io: S,
+    /// Always there, but in `into_io` after the farewell.
+    io: Option<S>,
     place: Place,
     reactor: Arc<Reactor>,
 }
@@ -36,7 +37,11 @@ impl<S: event::Source> Watched<S> {
         let place = reactor.register(&mut io, interest, 0)?;
         // A worker that parked before there was a source sits on its own token: let one look.
         spawner.0.idle.post();
-        Ok(Self { io, place, reactor })
+        Ok(Self {
+            io: Some(io),
+            place,
+            reactor,
+        })
     }
 
     /// Another socket in the same reactor, a connection that was just accepted: whatever it may
@@ -45,14 +50,28 @@ impl<S: event::Source> Watched<S> {
         let both = Interest::READABLE | Interest::WRITABLE;
         let place = self.reactor.register(&mut io, both, WRITABLE)?;
         Ok(Watched {
-            io,
+            io: Some(io),
             place,
             reactor: self.reactor.clone(),
         })
     }
 
     pub(crate) fn io(&self) -> &S {
-        &self.io
+        self.io
+            .as_ref()
+            .expect("invariant: it is only taken at the end")
+    }
+
+    /// Takes the socket back, which is no longer watched.
+    pub(crate) fn into_io(mut self) -> S {
+        self.leave()
+            .expect("invariant: it is only taken at the end")
+    }
+
+    fn leave(&mut self) -> Option<S> {
+        let mut io = self.io.take()?;
+        self.reactor.deregister(&mut io, &self.place);
+        Some(io)
     }
 
     /// Waits until it is ready for `way`.
@@ -98,7 +117,7 @@ impl<S: event::Source> Watched<S> {
         coop::proceed::<Host, _>(cx, |cx| {
             loop {
                 let seen = std::task::ready!(self.poll_ready(way, cx));
-                match operation(&self.io) {
+                match operation(self.io()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.clear(way, seen);
                     }
@@ -115,8 +134,46 @@ impl<S: event::Source> Watched<S> {
     }
 }
 
+#[cfg(all(unix, any(feature = "tokio-io", feature = "hyper")))]
+impl<S: event::Source + std::os::fd::AsFd> Watched<S> {
+    /// Reads into memory that need not have been written to; says how many bytes are now.
+    pub(crate) fn poll_read_uninit(
+        &self,
+        cx: &mut Context<'_>,
+        to: &mut [std::mem::MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_transfer(Way::In, to.len(), cx, |io| {
+            let (read, _) = rustix::io::read(io, &mut *to)?;
+            Ok(read.len())
+        })
+    }
+}
+
+#[cfg(all(not(unix), any(feature = "tokio-io", feature = "hyper")))]
+impl<S: event::Source> Watched<S>
+where
+    for<'a> &'a S: io::Read,
+{
+    /// Reads into memory that need not have been written to; says how many bytes are now.
+    pub(crate) fn poll_read_uninit(
+        &self,
+        cx: &mut Context<'_>,
+        to: &mut [std::mem::MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        let mut bytes = [0; 4096];
+        let most = to.len().min(bytes.len());
+        self.poll_transfer(Way::In, most, cx, |mut io| {
+            let n = io::Read::read(&mut io, &mut bytes[..most])?;
+            for (to, byte) in to.iter_mut().zip(&bytes[..n]) {
+                to.write(*byte);
+            }
+            Ok(n)
+        })
+    }
+}
+
 impl<S: event::Source> Drop for Watched<S> {
     fn drop(&mut self) {
-        self.reactor.deregister(&mut self.io, &self.place);
+        drop(self.leave());
     }
 }

@@ -22,6 +22,19 @@ pub trait Stream: Sync {
     /// The system's.
     fn poll_write(&self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>>;
 
+    /// Writes from the first of `from` that is not empty, or from several of them at once.
+    ///
+    /// # Errors
+    /// The system's.
+    fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = from.iter().find(|slice| !slice.is_empty());
+        self.poll_write(cx, first.map_or(&[], |slice| slice))
+    }
+
     /// Reads what is there into `to`, and returns how much; 0 at the end of the stream.
     ///
     /// # Errors
@@ -137,6 +150,14 @@ macro_rules! futures_io {
                 crate::io::Stream::poll_write(&*self, cx, from)
             }
 
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                from: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                crate::io::Stream::poll_write_vectored(&*self, cx, from)
+            }
+
             fn poll_flush(
                 self: std::pin::Pin<&mut Self>,
                 _: &mut std::task::Context<'_>,
@@ -161,5 +182,12 @@ impl<S: Stream> Stream for &S {
     }
     fn poll_write(&self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         (**self).poll_write(cx, from)
+    }
+    fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_write_vectored(cx, from)
     }
 }

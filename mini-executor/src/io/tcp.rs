@@ -129,7 +129,7 @@ impl TcpListener {
 }
 
 /// A connection.
-pub struct TcpStream(Watched<mio::net::TcpStream>);
+pub struct TcpStream(pub(super) Watched<mio::net::TcpStream>);
 
 impl TcpStream {
     /// Connects to the first of `addresses` that answers.
@@ -239,6 +239,17 @@ impl Stream for TcpStream {
         self.0
             .poll_transfer(Way::Out, from.len(), cx, |mut io: &mio::net::TcpStream| {
                 io.write(from)
+            })
+    }
+    fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let most = from.iter().map(|slice| slice.len()).sum();
+        self.0
+            .poll_transfer(Way::Out, most, cx, |mut io: &mio::net::TcpStream| {
+                io.write_vectored(from)
             })
     }
 }

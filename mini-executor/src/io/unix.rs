@@ -47,7 +47,7 @@ impl UnixListener {
 }
 
 /// A local connection.
-pub struct UnixStream(Watched<mio::net::UnixStream>);
+pub struct UnixStream(pub(super) Watched<mio::net::UnixStream>);
 
 impl UnixStream {
     /// Connects to the listener at `path`.
@@ -106,6 +106,17 @@ impl Stream for UnixStream {
         self.0
             .poll_transfer(Way::Out, from.len(), cx, |mut io: &mio::net::UnixStream| {
                 io.write(from)
+            })
+    }
+    fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let most = from.iter().map(|slice| slice.len()).sum();
+        self.0
+            .poll_transfer(Way::Out, most, cx, |mut io: &mio::net::UnixStream| {
+                io.write_vectored(from)
             })
     }
 }
