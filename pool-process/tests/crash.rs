@@ -17,6 +17,7 @@ fn worker() {
 #[test]
 fn each_end_is_said_and_the_others_go_on() {
     watched(|| {
+        let _alone = alone();
         let pool = pool(2);
         let died = |ended| Err(JobError::Died(ended));
         let beside: Vec<_> = (0..50).map(|n| pool.spawn(&DOUBLE, n)).collect();
@@ -42,6 +43,7 @@ fn each_end_is_said_and_the_others_go_on() {
 #[test]
 fn a_worker_that_talks_nonsense_is_killed() {
     watched(|| {
+        let _alone = alone();
         let pool = pool(1);
         assert_eq!(pool.spawn(&GARBLE, ()).join(), Err(JobError::Garbled));
         assert_eq!(pool.spawn(&DOUBLE, 4).join(), Ok(8));
@@ -55,6 +57,7 @@ fn a_worker_that_talks_nonsense_is_killed() {
 #[test]
 fn time_that_is_up_kills_the_worker_only() {
     watched(|| {
+        let _alone = alone();
         let limit = Duration::from_millis(50);
         let pool = builder().workers(2).time_limit(limit).build();
         let pool = pool.expect("a small pool");
@@ -81,6 +84,7 @@ fn time_that_is_up_kills_the_worker_only() {
 #[test]
 fn an_answer_that_lies_there_is_in_time() {
     watched(|| {
+        let _alone = alone();
         let limit = Duration::from_millis(300);
         let pool = builder().workers(1).time_limit(limit).build();
         let pool = pool.expect("a small pool");
@@ -97,6 +101,7 @@ fn an_answer_that_lies_there_is_in_time() {
 #[test]
 fn memory_that_ends_ends_one_job() {
     watched(|| {
+        let _alone = alone();
         let pool = builder().workers(1).memory_limit(256 << 20).build();
         let pool = pool.expect("a small pool");
         assert_eq!(pool.spawn(&EAT, 1 << 20).join(), Ok(1 << 20));
@@ -115,6 +120,7 @@ fn memory_that_ends_ends_one_job() {
 #[test]
 fn a_thousand_killed_workers() {
     watched(|| {
+        let _alone = alone();
         let pool = pool(2);
         let before = descriptors();
         let mut others = Vec::new();

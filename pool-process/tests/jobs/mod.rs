@@ -5,7 +5,14 @@
     reason = "each test program uses its part of it"
 )]
 
-use std::{fs, io::Write as _, process, thread, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    process,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use pool_process::{Builder, Function, ProcessPool, Registered};
 
@@ -51,7 +58,9 @@ pub static WAIT_FOR: Function<String, u64> = Function::new("wait_for", |path| {
 pub static NOTE: Function<(String, String), ()> = Function::new("note", |(path, line)| {
     let mut file = fs::File::options().append(true).create(true).open(path);
     let file = file.as_mut().expect("the file");
-    writeln!(file, "{line}").expect("a line");
+    // One write, which no other worker's can part.
+    file.write_all(format!("{line}\n").as_bytes())
+        .expect("a line");
 });
 pub static LEN: Function<String, usize> = Function::new("len", |text| text.len());
 /// Takes so many bytes and touches them.
@@ -73,10 +82,12 @@ pub static DESCRIPTORS: Function<(), Vec<String>> =
     Function::new("descriptors", |()| descriptors());
 /// What a program that the job starts finds in its environment and its standard input.
 pub static CHILD_SEES: Function<(), String> = Function::new("child_sees", |()| {
-    let seen = process::Command::new("sh")
-        .arg("-c")
-        .arg("ls /proc/self/fd | wc -l; wc -c")
-        .output();
+    let mut command = process::Command::new("sh");
+    command.arg("-c").arg("ls /proc/self/fd | wc -l; wc -c");
+    if std::env::var_os("POOL_PROCESS_WORKER_OF").is_some() {
+        command.stdin(process::Stdio::inherit());
+    }
+    let seen = command.output();
     String::from_utf8(seen.expect("a shell").stdout).expect("text")
 });
 /// Fails to be written down.
@@ -178,6 +189,12 @@ pub fn builder() -> Builder {
 /// A pool of so many workers.
 pub fn pool(workers: usize) -> ProcessPool {
     builder().workers(workers).build().expect("a small pool")
+}
+
+/// Held by tests that look at what belongs to the whole process: its children, its descriptors.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A path for a file of this process that is not there yet.
