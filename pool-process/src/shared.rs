@@ -299,7 +299,7 @@ impl Shared {
         while !call.is_done() {
             let taken = {
                 let mut state = self.state.lock();
-                let taken = state.take_over(&self.poller, call);
+                let taken = state.take_over(&self.poller, call, true);
                 if taken.is_none()
                     && let Some(index) = call.slot()
                 {
@@ -332,7 +332,7 @@ impl Shared {
     /// Takes in the answer if it is there, without waiting for it; whether there is an outcome.
     pub(crate) fn look(&self, call: &Arc<Call>) -> bool {
         if !call.is_done() {
-            let taken = self.state.lock().take_over(&self.poller, call);
+            let taken = self.state.lock().take_over(&self.poller, call, false);
             if let Some((index, process, _)) = taken {
                 let _ = self.read(index, &process, Block::No, Reader::Joiner);
                 self.give_back(index, &process);

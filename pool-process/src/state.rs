@@ -247,16 +247,24 @@ impl State {
     }
 
     /// Gives the joiner of `call` the right to read the answer itself, where that is possible.
-    pub(crate) fn take_over(&mut self, poller: &Poller, call: &Arc<Call>) -> Option<Send> {
+    ///
+    /// Only a joiner that stays until the answer has come may take it from the supervisor
+    /// (`armed`): else it would be nobody's when it is given back, and a future not woken.
+    pub(crate) fn take_over(
+        &mut self,
+        poller: &Poller,
+        call: &Arc<Call>,
+        armed: bool,
+    ) -> Option<Send> {
         let index = call.slot()?;
-        let must_read = self.must_read();
+        let armed = armed && !self.must_read();
         let slot = &mut self.slots[index];
         if !slot.runs(call) || slot.dead || slot.phase != Phase::Busy {
             return None;
         }
         match slot.reading {
             Reading::Nobody => slot.reading = Reading::Joiner,
-            Reading::Armed if !must_read => self.set_reading(poller, index, Reading::Joiner),
+            Reading::Armed if armed => self.set_reading(poller, index, Reading::Joiner),
             Reading::Armed | Reading::Supervisor | Reading::Joiner => return None,
         }
         let process = self.slots[index].process.clone()?;
