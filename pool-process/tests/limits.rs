@@ -11,6 +11,7 @@ use std::{
 
 use jobs::*;
 use pool_process::{BuildError, JobError, MAX_WORKERS, MIN_MEMORY, ProcessPool, Reason};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use watchdog::watched;
 
 #[test]
@@ -133,24 +134,12 @@ fn later() {
         return;
     }
     let pool = pool(2);
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the place is valid for the call.
-    assert_eq!(
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) },
-        0
-    );
-    let few = libc::rlimit {
-        rlim_cur: 3,
+    let limit = getrlimit(Resource::Nofile);
+    let few = Rlimit {
+        current: Some(3),
         ..limit
     };
-    // SAFETY: the value is valid for the call.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const few) },
-        0
-    );
+    setrlimit(Resource::Nofile, few).expect("less is allowed");
     assert!(pool.spawn(&EXIT, 1).join().is_err());
     until(|| pool.worker_stats().alive == 1);
     for n in 0..20 {
@@ -160,11 +149,7 @@ fn later() {
             "the other one is there"
         );
     }
-    // SAFETY: as above.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
-        0
-    );
+    setrlimit(Resource::Nofile, limit).expect("it was the limit before");
     until(|| pool.worker_stats().alive == 2);
     assert_eq!(pool.spawn(&DOUBLE, 4).join(), Ok(8));
 }
