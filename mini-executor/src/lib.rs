@@ -40,6 +40,8 @@ mod coop;
 mod counters;
 mod driver;
 mod executor;
+#[cfg(feature = "std")]
+pub mod fs;
 mod home;
 #[cfg(feature = "hyper")]
 mod hyper_rt;
@@ -55,11 +57,15 @@ mod owned;
 mod padded;
 mod phase;
 mod poll;
+#[cfg(all(feature = "process", unix))]
+pub mod process;
 mod queue;
 mod record;
 mod runtime;
 mod seat;
 mod shared;
+#[cfg(all(feature = "signal", unix))]
+pub mod signal;
 mod simulate;
 mod spare;
 mod spawner;
