@@ -21,7 +21,8 @@ use exec_core::{
     Nanos, Threads,
     sync::atomic::{
         AtomicBool,
-        Ordering::{AcqRel, Acquire, Release},
+        Ordering::{AcqRel, Acquire, Release, SeqCst},
+        fence,
     },
     unwind,
 };
@@ -226,6 +227,8 @@ impl<T: Threads> Shared<T> {
             self.ground.yield_now();
         }
         self.waiting.take(1);
+        // ORDERING: the parts are back; pairs with the fence of `TasksShare::give_back`.
+        fence(SeqCst);
         if self.phase.get() != OPEN {
             self.idle.post();
             self.settle_share();

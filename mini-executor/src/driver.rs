@@ -11,10 +11,10 @@
 //! Without the feature `net` there is no reactor, and the bell is the ground's token.
 
 use alloc::{sync::Arc, task::Wake};
-use core::task::Waker;
+use core::{task::Waker, time::Duration};
 
 use exec_core::{
-    Ground, Nanos, Threads,
+    Ground, Nanos,
     sync::{
         TryLock,
         atomic::{
@@ -22,7 +22,7 @@ use exec_core::{
             Ordering::{AcqRel, Relaxed, SeqCst},
             fence,
         },
-        spin_loop,
+        seeded, spin_loop,
     },
 };
 
@@ -30,7 +30,7 @@ use exec_core::{
 use crate::io::reactor::Reactor;
 
 /// The reactor, where there is one.
-pub(crate) struct Driver {
+pub struct Driver {
     #[cfg(feature = "net")]
     pub(crate) reactor: Arc<Reactor>,
 }
@@ -48,9 +48,39 @@ impl Driver {
     /// Looks for events without waiting; `true` when there were any.
     pub(crate) fn look(&self) -> bool {
         #[cfg(feature = "net")]
-        return self.is_used() && self.reactor.turn(Some(core::time::Duration::ZERO)) == Some(true);
+        return self.is_used() && self.reactor.turn(Some(Duration::ZERO)) == Some(true);
         #[cfg(not(feature = "net"))]
         return false;
+    }
+}
+
+/// Where a worker may park beside its ground's token.
+pub trait ParkPlace {
+    /// Whether it is of any use now.
+    fn is_used(&self) -> bool;
+
+    /// Parks in there until [`wake`](Self::wake) or something else, `limit` at most. `false`:
+    /// another worker is in there.
+    fn park(&self, limit: Option<Duration>) -> bool;
+
+    /// Lets a park that goes on, or the next one, return.
+    fn wake(&self);
+}
+
+impl ParkPlace for Driver {
+    #[inline]
+    fn is_used(&self) -> bool {
+        Self::is_used(self)
+    }
+
+    fn park(&self, limit: Option<Duration>) -> bool {
+        #[cfg(feature = "net")]
+        return self.reactor.turn(limit).is_some();
+        #[cfg(not(feature = "net"))]
+        {
+            let _ = limit;
+            false
+        }
     }
 
     fn wake(&self) {
@@ -60,18 +90,18 @@ impl Driver {
 }
 
 /// How a worker is woken, wherever it parks.
-pub(crate) struct Bell {
+pub struct Bell<D = Driver> {
     rung: AtomicBool,
     inside: AtomicBool,
     /// The thread that parks by it. It changes only where there are no workers with threads of
     /// their own (`seat.rs`).
     thread: TryLock<Waker>,
-    driver: Arc<Driver>,
+    driver: Arc<D>,
 }
 
-impl Bell {
+impl<D: ParkPlace> Bell<D> {
     /// The bell of this thread.
-    pub(crate) fn new<T: Threads>(ground: T, driver: Arc<Driver>) -> Arc<Self> {
+    pub fn new(ground: impl Ground, driver: Arc<D>) -> Arc<Self> {
         Arc::new(Self {
             rung: AtomicBool::new(false),
             inside: AtomicBool::new(false),
@@ -97,15 +127,15 @@ impl Bell {
     }
 
     /// Parks this thread, whose bell this is, until the bell rings, `until` at the latest.
-    pub(crate) fn park<T: Threads>(&self, ground: T, until: Option<Nanos>) {
+    pub fn park(&self, ground: impl Ground, until: Option<Nanos>) {
         let inside = self.driver.is_used();
         // ORDERING: the fence is in `rang`, after each of these stores.
         self.inside.store(inside, Relaxed);
-        let parked = self.rang() || (inside && self.park_inside(ground, until));
+        let parked = self.rang() || (inside && self.park_inside(&ground, until));
         if !parked {
             // There is no reactor, or another worker is inside.
             self.inside.store(false, Relaxed);
-            if !self.rang() {
+            if seeded("bell: the parker does not look again") || !self.rang() {
                 ground.park(until);
             }
         }
@@ -122,21 +152,13 @@ impl Bell {
     }
 
     /// `false`: another worker is in there.
-    fn park_inside<T: Threads>(&self, ground: T, until: Option<Nanos>) -> bool {
-        #[cfg(feature = "net")]
-        {
-            let limit = until.map(|at| at.saturating_since(ground.now()));
-            self.driver.reactor.turn(limit).is_some()
-        }
-        #[cfg(not(feature = "net"))]
-        {
-            let _ = (ground, until);
-            false
-        }
+    fn park_inside(&self, ground: &impl Ground, until: Option<Nanos>) -> bool {
+        let limit = until.map(|at| at.saturating_since(ground.now()));
+        self.driver.park(limit)
     }
 }
 
-impl Wake for Bell {
+impl<D: ParkPlace + Send + Sync + 'static> Wake for Bell<D> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -146,8 +168,10 @@ impl Wake for Bell {
             // It has not taken the former ring yet, and will see everything when it does.
             return;
         }
-        // ORDERING: pairs with the fence in `rang`.
-        fence(SeqCst);
+        if !seeded("bell: the ringer does not fence") {
+            // ORDERING: pairs with the fence in `rang`.
+            fence(SeqCst);
+        }
         if self.inside.load(Relaxed) {
             self.driver.wake();
         } else {

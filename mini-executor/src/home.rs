@@ -25,9 +25,13 @@ use core::mem::ManuallyDrop;
 
 use exec_core::{
     Job, Threads, Wake,
-    sync::atomic::{
-        AtomicBool,
-        Ordering::{AcqRel, Relaxed},
+    sync::{
+        atomic::{
+            AtomicBool,
+            Ordering::{AcqRel, Relaxed, SeqCst},
+            fence,
+        },
+        seeded,
     },
     task::{Schedule, TaskRef, Waits},
     wait::Waiter,
@@ -51,27 +55,67 @@ impl<T: Threads> Clone for Home<T> {
 
 /// Whether the tasks' share is still there.
 #[derive(Debug)]
-pub(crate) struct TasksShare(AtomicBool);
+pub struct TasksShare(AtomicBool);
 
 impl TasksShare {
-    pub(crate) fn new() -> Self {
+    /// It was not taken yet.
+    pub fn new() -> Self {
         Self(AtomicBool::new(false))
+    }
+
+    /// Takes it; `false` when it was taken before.
+    pub fn take(&self) -> bool {
+        !self.0.swap(true, AcqRel)
+    }
+
+    /// After the caller has published what it changed: whether it is the caller that gives the
+    /// share back, which it is if all is `over`, and nobody else was faster.
+    pub fn give_back(&self, over: impl FnOnce() -> bool) -> bool {
+        if !seeded("home: who gives back does not fence") {
+            // ORDERING: pairs with itself. Of the last worker's leaving and the last task's end,
+            // the later one sees the other.
+            fence(SeqCst);
+        }
+        if !over() {
+            return false;
+        }
+        if seeded("home: who gives back looks, then writes") {
+            let there = self.0.load(Relaxed);
+            self.0.store(false, Relaxed);
+            return there;
+        }
+        self.0.swap(false, AcqRel)
+    }
+}
+
+impl Default for TasksShare {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl<T: Threads> Shared<T> {
     /// Takes the tasks' share; once, when the runtime is made.
     pub(crate) fn take_share(self: &Arc<Self>) {
-        if !self.share.0.swap(true, AcqRel) {
+        if self.share.take() {
             core::mem::forget(self.clone());
         }
     }
 
     /// Gives the tasks' share back if no task needs it any more.
     pub(crate) fn settle_share(self: &Arc<Self>) {
-        if !self.all_left.is_set() {
-            return;
+        if self
+            .share
+            .give_back(|| self.all_left.is_set() && self.no_task_lives())
+        {
+            // SAFETY: `take_share` forgot one count, and the flag says that it is there. The
+            // caller has a count of its own, so this is not the last.
+            unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
         }
+    }
+
+    /// Once all workers have left.
+    fn no_task_lives(&self) -> bool {
         // Taking each list for a moment makes visible what its owners have entered; who enters
         // later sees that the runtime is closed, and strikes out again before it returns.
         let seen = self.guest.try_with(|guest| guest.is_some()) == Some(true)
@@ -79,14 +123,7 @@ impl<T: Threads> Shared<T> {
                 .outside_tasks
                 .iter()
                 .all(|(owner, _)| owner.try_with(|_| ()).is_some());
-        if !seen || self.shards().any(|shard| shard.live() > 0) {
-            return;
-        }
-        if self.share.0.swap(false, AcqRel) {
-            // SAFETY: `take_share` forgot one count, and the flag says that it is there. The
-            // caller has a count of its own, so this is not the last.
-            unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
-        }
+        seen && self.shards().all(|shard| shard.live() == 0)
     }
 }
 
@@ -100,20 +137,21 @@ impl<T: Threads> Home<T> {
         Self(Arc::as_ptr(shared))
     }
 
-    /// Calls `f` with the runtime, which stays until `f` returns.
+    /// Calls `f` with the runtime, which stays until `f` returns, and with whether this thread is a
+    /// worker of it.
     #[inline]
-    fn with<R>(&self, f: impl FnOnce(&Arc<Shared<T>>) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&Arc<Shared<T>>, bool) -> R) -> R {
         // SAFETY: the task lives, by the module head, so the memory is there.
         let on_worker = unsafe { &*self.0 }.with_worker(|worker| worker.is_some());
         if !on_worker {
             // SAFETY: as above, and the pointer came from an `Arc`.
             unsafe { Arc::increment_strong_count(self.0) };
             // SAFETY: the count just added.
-            return f(&unsafe { Arc::from_raw(self.0) });
+            return f(&unsafe { Arc::from_raw(self.0) }, false);
         }
         // SAFETY: the worker's own count outlives `f`, so this one is lent and never given back.
         let lent = ManuallyDrop::new(unsafe { Arc::from_raw(self.0) });
-        f(&lent)
+        f(&lent, true)
     }
 }
 
@@ -126,7 +164,7 @@ impl<T: Threads> Waits for Home<T> {
 impl<T: Threads> Schedule for Home<T> {
     #[inline]
     fn schedule(&self, job: Job, wake: Wake) {
-        self.with(|shared| Schedule::schedule(&**shared, job, wake));
+        self.with(|shared, _| Schedule::schedule(&**shared, job, wake));
     }
 
     #[inline]
@@ -138,9 +176,10 @@ impl<T: Threads> Schedule for Home<T> {
 
     #[inline]
     fn disown(&self, key: usize) {
-        self.with(|shared| {
+        self.with(|shared, on_worker| {
             shared.disown(key);
-            if shared.all_left.is_set() {
+            // A worker looks when it leaves, and a guest when its job is done.
+            if !on_worker {
                 shared.settle_share();
             }
         });

@@ -106,6 +106,8 @@ pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownRe
 #[cfg(loom)]
 pub mod model {
     pub use crate::{
+        driver::{Bell, ParkPlace},
+        home::TasksShare,
         idle::{Awake, Idle},
         io::readiness::{self, Readiness, Way},
         latch::Latch,
@@ -115,6 +117,7 @@ pub mod model {
             local::{self, Local, Steal, Stealer},
         },
         seat::Place,
+        watch::Watch,
     };
 }
 

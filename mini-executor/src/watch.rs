@@ -23,9 +23,12 @@ use alloc::{boxed::Box, vec::Vec};
 
 use exec_core::{
     Job, Nanos, Threads,
-    sync::atomic::{
-        AtomicUsize,
-        Ordering::{AcqRel, Relaxed, Release},
+    sync::{
+        atomic::{
+            AtomicUsize,
+            Ordering::{AcqRel, Relaxed, Release},
+        },
+        seeded,
     },
 };
 
@@ -46,7 +49,7 @@ const FREE: usize = usize::MAX - 1;
 
 /// Who watches.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     /// A worker's number, `FREE` or `OFF`.
     by: AtomicUsize,
     /// Looks in a row at which all slept; written by the one who watches.
@@ -54,7 +57,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new() -> Self {
+    /// Nobody watches.
+    pub fn new() -> Self {
         Self {
             by: AtomicUsize::new(OFF),
             quiet: AtomicUsize::new(0),
@@ -63,14 +67,14 @@ impl Watch {
 
     /// Whether a job that waits behind a held-up worker will be seen.
     #[inline]
-    pub(crate) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         // ORDERING: a hint; it changes at most once in several periods.
         self.by.load(Relaxed) != OFF
     }
 
     /// Worker `own` is about to sleep: the time until it should look at the others; `None` when it
     /// need not.
-    pub(crate) fn take(&self, own: usize, some_awake: impl Fn() -> bool) -> Option<Duration> {
+    pub fn take(&self, own: usize, some_awake: impl Fn() -> bool) -> Option<Duration> {
         let by = self.by.load(Relaxed);
         if by != OFF && by != FREE {
             return None;
@@ -87,15 +91,25 @@ impl Watch {
             let _ = self.by.compare_exchange(FREE, OFF, AcqRel, Relaxed);
             return None;
         }
-        self.by.compare_exchange(by, own, AcqRel, Relaxed).ok()?;
+        if seeded("watch: taken by a look and a write") {
+            self.by.store(own, Release);
+        } else {
+            self.by.compare_exchange(by, own, AcqRel, Relaxed).ok()?;
+        }
         self.quiet.store(quiet, Relaxed);
         Some(PERIOD)
     }
 
     /// Worker `own` no longer sleeps.
-    pub(crate) fn leave(&self, own: usize) {
+    pub fn leave(&self, own: usize) {
         // ORDERING: Release: what it saw comes before the next one's looks.
         let _ = self.by.compare_exchange(own, FREE, Release, Relaxed);
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
