@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use pool_workstealing::{ThreadPool, ThreadPoolBuilder, WaitPolicy, join, scope};
+use pool_workstealing::{ThreadPool, ThreadPoolBuilder, WaitPolicy, join, join_context, scope};
 use watchdog::watched;
 
 fn halves(items: &[usize], f: &(impl Fn(usize) + Sync)) {
@@ -179,6 +179,38 @@ fn idle_workers_get_a_job_each_before_a_leaf() {
         // Four leaves that wait for each other: none may be stuck behind another.
         pool.install(|| join(|| join(wait, wait), || join(wait, wait)));
         assert_eq!(started.load(SeqCst), 4);
+    });
+}
+
+/// Forks `left` halves one in the other, and stays in the innermost first half until all of the
+/// second ones have been run.
+fn a_long_leaf_below(left: usize, all: usize, ran: &AtomicUsize) {
+    if left == 0 {
+        while ran.load(SeqCst) < all {
+            thread::yield_now();
+        }
+        return;
+    }
+    join_context(
+        |_| a_long_leaf_below(left - 1, all, ran),
+        |_| {
+            ran.fetch_add(1, SeqCst);
+        },
+    );
+}
+
+/// What `join_context` forks first, as rayon's iterators do before they begin with their leaves,
+/// is exposed at once, whether or not somebody is idle: none of it is stuck behind a leaf.
+#[test]
+fn what_iterators_fork_first_is_never_stuck() {
+    watched(60, || {
+        for (threads, halves) in [(2, 3), (4, 4), (8, 5)] {
+            let pool = ThreadPool::new(threads).expect("a pool");
+            for _ in 0..50 {
+                let ran = AtomicUsize::new(0);
+                pool.install(|| a_long_leaf_below(halves, halves, &ran));
+            }
+        }
     });
 }
 

@@ -36,7 +36,9 @@
 //! At worst [`PRIVATE_MAX`] jobs of a worker, and the second halves of joins that ran in line
 //! beneath them, cannot be stolen; and only from the moment that its last exposed job is taken
 //! to the worker's next `join` or end of one. A worker that enters a long leaf has exposed, at its
-//! last join, at least its oldest job and as many as there were idle workers to take them.
+//! last join, at least its oldest job and as many as there were idle workers to take them. A
+//! `join_context` exposes more, the `least` of [`settle`](Split::settle): rayon's iterators fork a
+//! few halves and then go into leaves that are long.
 //!
 //! # Why nothing is lost
 //! A job leaves the deque by one successful change of `word` or by the owner's private pop,
