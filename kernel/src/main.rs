@@ -2,7 +2,7 @@
 //!
 //! Reading order: `boot` (from the loader's jump to the first program), `trap` and `syscall` (in and
 //! out of ring 3), `sched` (who runs), `proc` (what runs), `mm` (what it may touch), `fs` (what it
-//! reads), `console` (what it is typed). `arch` is the machine below all of them; what needs no machine is in the crate `kcore`.
+//! reads), `console` (what it is typed), `trace` (what it did). `arch` is the machine below all of them; what needs no machine is in the crate `kcore`.
 //!
 //! The kernel runs with interrupts off, always, but for the one instruction that halts an idle CPU.
 //! So nothing of it is ever interrupted, its locks are spin locks with short critical sections, and
@@ -22,6 +22,7 @@ mod mm;
 mod proc;
 mod sched;
 mod syscall;
+mod trace;
 mod trap;
 
 /// Prints where and why, and leaves QEMU with a status of its own.

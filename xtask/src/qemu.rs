@@ -9,6 +9,7 @@
 //! Nothing hangs: a guest that doesn't end by itself is killed at the limit, and its console is
 //! there to be shown.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
@@ -185,6 +186,7 @@ pub(crate) struct Machine {
     cpus: u32,
     memory_mib: u32,
     engine: Engine,
+    second_serial: Option<PathBuf>,
     timeout: Duration,
 }
 
@@ -199,6 +201,7 @@ impl Machine {
             cpus: 1,
             memory_mib: MEMORY_MIB,
             engine: Engine::default(),
+            second_serial: None,
             timeout: Duration::from_mins(1),
         }
     }
@@ -230,6 +233,12 @@ impl Machine {
     /// What executes the instructions.
     pub(crate) fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// Writes what comes out of a second serial line to a file.
+    pub(crate) fn second_serial(mut self, path: &Path) -> Self {
+        self.second_serial = Some(path.to_owned());
         self
     }
 
@@ -298,6 +307,11 @@ impl Machine {
             .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
             .arg("-kernel")
             .arg(&self.kernel);
+        if let Some(path) = &self.second_serial {
+            let mut file = OsString::from("file:");
+            file.push(path);
+            command.arg("-serial").arg(file);
+        }
         if self.engine == Engine::Counted {
             command.args(["-icount", "shift=0,sleep=off"]);
         }

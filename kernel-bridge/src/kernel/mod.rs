@@ -12,6 +12,7 @@ pub mod schedule;
 mod stack;
 pub mod syscall;
 mod thread;
+pub mod trace;
 
 pub use ground::Kernel;
 pub use thread::Thread;

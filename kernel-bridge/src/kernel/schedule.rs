@@ -116,6 +116,16 @@ pub fn set_affinity(tid: Option<Tid>, cpus: u64) -> Result<(), Errno> {
     call(number::SET_AFFINITY, tid, cpus as usize).map(drop)
 }
 
+/// The names of the states that a thread can be in, by number.
+pub const STATES: [&str; 6] = [
+    "new",
+    "ready",
+    "running",
+    "waiting",
+    "stopped",
+    "terminated",
+];
+
 /// What the kernel says about a thread.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -158,17 +168,9 @@ impl ThreadInfo {
         name: [0; 32],
     };
 
-    /// Where the thread is in its life: `new`, `ready`, `running`, `waiting`, `stopped`, `terminated`.
+    /// Where the thread is in its life, one of [`STATES`].
     #[must_use]
     pub fn state(&self) -> &'static str {
-        const STATES: [&str; 6] = [
-            "new",
-            "ready",
-            "running",
-            "waiting",
-            "stopped",
-            "terminated",
-        ];
         STATES.get(self.state as usize).copied().unwrap_or("?")
     }
 

@@ -13,6 +13,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
+use flight_recorder::Ring;
 use x86_64::registers::model_specific::Msr;
 
 use crate::{
@@ -54,6 +55,8 @@ pub(crate) struct Cpu {
     pub(crate) left: Cell<(&'static Thread, crate::sched::Leave)>,
     /// Ready threads and sleeping threads that belong here. Shared.
     pub(crate) queue: CpuQueue,
+    /// What happened here lately; see [`crate::trace`]. Written here, read by all.
+    pub(crate) ring: Ring,
     /// How often this CPU was asked to forget translations, and how often it has. Shared.
     pub(crate) flush_asked: AtomicU64,
     pub(crate) flush_done: AtomicU64,
@@ -94,6 +97,7 @@ pub(crate) fn prepare(number: u32, apic_id: u8) -> u64 {
         space_at: Cell::new(core::ptr::null()),
         left: Cell::new((idle, crate::sched::Leave::Idle)),
         queue: CpuQueue::new(number),
+        ring: Ring::new(),
         flush_asked: AtomicU64::new(0),
         flush_done: AtomicU64::new(0),
     }));

@@ -12,3 +12,4 @@ pub(crate) mod qemu;
 pub(crate) mod serial;
 pub(crate) mod switch;
 pub(crate) mod tables;
+pub(crate) mod uart;

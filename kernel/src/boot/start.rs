@@ -15,12 +15,13 @@ use crate::{
     fs::root,
     mm::{self, phys::PhysAddr},
     proc::{self, exec},
-    sched,
+    sched, trace,
 };
 
 /// What the first CPU runs after the entry code.
 pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
     serial::init();
+    trace::init();
     features::enable();
     let boot = BootInfo::new(PhysAddr(start_info));
     mm::init(boot);

@@ -30,7 +30,7 @@ use crate::{
         exit,
         process::Process,
     },
-    sched,
+    sched, trace,
     trap::{
         entry,
         frame::{FRAME_TO_STACK_END, TrapFrame},
@@ -329,6 +329,7 @@ impl Thread {
     #[inline(always)]
     pub(crate) fn enter_state(&self, to: State) {
         self.state.enter(to);
+        trace::note(self, to);
     }
 
     /// Where the thread is in its life.

@@ -21,7 +21,8 @@
 //! | | | 0x109 | free_memory() in pages |
 //! | 0x180 | sched_set_policy(pid, policy) | 0x181 | sched_set_nice(pid, nice) |
 //! | 0x182 | sched_set_affinity(tid, cpus) | 0x183 | thread_list(\*entries, n) |
-//! | 0x184 | sched_set_thread_nice(tid, nice) | | |
+//! | 0x184 | sched_set_thread_nice(tid, nice) | 0x188 | trace_switch(on) |
+//! | 0x189 | trace_read(cpu, \*entries, n) | 0x18a | trace_write(buffer, n) |
 
 pub(crate) mod entry;
 pub(crate) mod errno;
@@ -119,6 +120,9 @@ static CALLS: [Call; COUNT] = {
         0x182 => schedule::set_affinity(a, b);
         0x183 => schedule::thread_list(a, b);
         0x184 => schedule::set_thread_nice(a, b);
+        0x188 => schedule::trace_switch(a);
+        0x189 => schedule::trace_read(a, b, c);
+        0x18a => schedule::trace_write(a, b);
     }
     calls[10] = entry::fork;
     calls

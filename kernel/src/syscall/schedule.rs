@@ -1,4 +1,4 @@
-//! System calls about scheduling: whose threads run by which policy, and what all threads do.
+//! System calls about scheduling: whose threads run by which policy, and what all threads do and did.
 
 use alloc::vec::Vec;
 
@@ -10,6 +10,7 @@ use crate::{
     mm::uaccess,
     proc::{table, thread::Thread},
     syscall::errno::Errno,
+    trace,
 };
 
 /// Bytes of a name in a [`thread_list`] entry; longer ones are cut.
@@ -111,6 +112,46 @@ fn entry(thread: &Thread) -> [u8; ENTRY_LEN] {
     let len = own_name.len().min(NAME_LEN);
     name[..len].copy_from_slice(&own_name.as_bytes()[..len]);
     entry
+}
+
+/// trace_switch(1 begins a recording, 0 ends it) → 0.
+pub(super) fn trace_switch(on: u64) -> Result {
+    match on {
+        0 => trace::end(),
+        1 => trace::begin(),
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+/// trace_read(cpu; buffer of entries, two words each; how many fit) → how many there are.
+///
+/// # Errors
+/// `EINVAL` for a CPU that is not there.
+pub(super) fn trace_read(cpu: u64, buffer: u64, room: u64) -> Result {
+    let cpu = u32::try_from(cpu).map_err(|_| Errno::EINVAL)?;
+    let entries = trace::read(cpu).ok_or(Errno::EINVAL)?;
+    let fit = entries
+        .len()
+        .min(usize::try_from(room).unwrap_or(usize::MAX));
+    let words = entries[..fit].as_flattened();
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    uaccess::copy_out(buffer, &bytes)?;
+    Ok(entries.len() as u64)
+}
+
+/// trace_write(buffer, n): sends bytes over the second serial line → how many.
+///
+/// # Errors
+/// `EIO` if the machine has no such line.
+pub(super) fn trace_write(buffer: u64, len: u64) -> Result {
+    let mut piece = [0; 512];
+    let len = len.min(piece.len() as u64) as usize;
+    uaccess::copy_in(buffer, &mut piece[..len])?;
+    if !trace::send(&piece[..len]) {
+        return Err(Errno::EIO);
+    }
+    Ok(len as u64)
 }
 
 /// Does something to all threads of a process.

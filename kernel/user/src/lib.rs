@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod args;
+pub mod chart;
 pub mod console;
 mod heap;
 mod memory;

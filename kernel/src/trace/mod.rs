@@ -1,0 +1,79 @@
+//! The flight recorder: which thread went into which state, when, on which CPU.
+//!
+//! # Protocol
+//! While the switch is on, each step of a thread's life is an entry in the ring of the CPU that makes
+//! it: a start of a state, whose argument is the thread's tid above eight bits of the state. A program
+//! reads the rings, makes a chart of them in the format of the shared crate, and sends it over the
+//! second serial line: the kernel only keeps what only it can know.
+//!
+//! # Who owns what
+//! A ring, [`Cpu::ring`](crate::arch::cpu::Cpu), is written by its own CPU and read by all. `LINE`
+//! is the second serial line, under its lock.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use flight_recorder::{Entry, Event};
+use kcore::{SpinLock, State};
+
+use crate::{
+    arch::{clock, cpu, uart::Uart},
+    proc::thread::Thread,
+};
+
+/// Entries of a CPU's ring.
+const CAPACITY: usize = 8192;
+
+static ON: AtomicBool = AtomicBool::new(false);
+static LINE: SpinLock<Uart> = SpinLock::new(Uart(0x2f8));
+
+/// Opens the line, if the machine has it.
+pub(crate) fn init() {
+    LINE.lock().init();
+}
+
+/// Begins a recording.
+pub(crate) fn begin() {
+    cpu::all().for_each(|cpu| cpu.ring.begin(CAPACITY));
+    // ORDERING: Relaxed: a CPU that sees it late begins late.
+    ON.store(true, Ordering::Relaxed);
+}
+
+/// Ends it; what was recorded stays.
+pub(crate) fn end() {
+    // ORDERING: Relaxed: as in `begin`.
+    ON.store(false, Ordering::Relaxed);
+}
+
+/// A thread goes into a state.
+#[inline(always)]
+pub(crate) fn note(thread: &Thread, state: State) {
+    // ORDERING: Relaxed: as in `begin`.
+    if ON.load(Ordering::Relaxed) {
+        write(thread, state);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn write(thread: &Thread, state: State) {
+    let argument = u64::from(thread.tid()) << 8 | state as u64;
+    let ring = &cpu::this().ring;
+    ring.write(clock::now_ns(), Event::StateStart, argument);
+}
+
+/// What a CPU has recorded, two words an entry; none beyond the last CPU.
+pub(crate) fn read(cpu: u32) -> Option<Vec<[u64; 2]>> {
+    let ring = &(cpu < cpu::count()).then(|| cpu::get(cpu))?.ring;
+    Some(ring.read().into_iter().map(Entry::to_words).collect())
+}
+
+/// Sends bytes over the second line; false if there is none.
+pub(crate) fn send(bytes: &[u8]) -> bool {
+    let line = LINE.lock();
+    let there = line.is_there();
+    if there {
+        line.transmit(bytes);
+    }
+    there
+}

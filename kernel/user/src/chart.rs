@@ -1,0 +1,142 @@
+//! The chart of a recording: a lane for each processor and one for each thread, in the trace format
+//! that Perfetto opens.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use flight_recorder::{Entry, Event, Recording};
+use kernel_bridge::kernel::schedule::{STATES, ThreadInfo};
+use kernel_bridge::kernel::syscall::Errno;
+use kernel_bridge::kernel::trace;
+
+/// Where [`STATES`] has the running threads.
+const RUNNING: u64 = 2;
+/// Where it has those that have ended.
+const TERMINATED: u64 = 5;
+
+/// A thread went into a state.
+#[derive(Clone, Copy)]
+struct Step {
+    at_ns: u64,
+    tid: u64,
+    state: u64,
+}
+
+/// Makes the chart of what the kernel has recorded. `threads` gives names to those that are in it.
+#[must_use]
+pub fn chart(threads: &[ThreadInfo]) -> Recording {
+    let mut recording = Recording::new();
+    let mut all = Vec::new();
+    for cpu in 0.. {
+        let Some(words) = trace::read(cpu) else { break };
+        let steps: Vec<_> = words.into_iter().filter_map(step).collect();
+        recording.lane(format!("cpu {cpu}"), running(&steps), &[]);
+        all.extend(steps);
+    }
+    all.sort_by_key(|step| step.at_ns);
+    let end = all.last().map_or(0, |last| last.at_ns);
+    let mut by_thread: BTreeMap<u64, Vec<Step>> = BTreeMap::new();
+    for step in all {
+        by_thread.entry(step.tid).or_default().push(step);
+    }
+    for (tid, steps) in by_thread {
+        let known = threads.iter().find(|info| u64::from(info.tid) == tid);
+        let name = match known {
+            Some(info) => format!("thread {tid} {} of process {}", info.name(), info.pid),
+            None => format!("thread {tid}"),
+        };
+        recording.lane(name, states(&steps, end), &STATES);
+    }
+    recording
+}
+
+fn step(words: [u64; 2]) -> Option<Step> {
+    let entry = Entry::from_words(words)?;
+    Some(Step {
+        at_ns: entry.at_ns,
+        tid: entry.argument >> 8,
+        state: entry.argument & 0xff,
+    })
+}
+
+/// Which thread a processor ran: a job whose number is the thread's.
+fn running(steps: &[Step]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut current = None;
+    for step in steps {
+        let begins = step.state == RUNNING;
+        if current.is_some() && (begins || current == Some(step.tid)) {
+            entries.push(Entry::new(step.at_ns, Event::JobEnd, 0));
+            current = None;
+        }
+        if begins {
+            entries.push(Entry::new(step.at_ns, Event::JobStart, step.tid));
+            current = Some(step.tid);
+        }
+    }
+    entries
+}
+
+/// One thread's states, each up to the next; the last one up to the end of the recording.
+fn states(steps: &[Step], end: u64) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        if step.state == TERMINATED {
+            continue;
+        }
+        let until = steps.get(index + 1).map_or(end, |next| next.at_ns);
+        entries.push(Entry::new(step.at_ns, Event::StateStart, step.state));
+        entries.push(Entry::new(until, Event::StateEnd, 0));
+    }
+    entries
+}
+
+/// Sends a chart over the second serial line.
+///
+/// # Errors
+/// `EIO` where the machine has none.
+pub fn send(recording: &Recording) -> Result<(), Errno> {
+    let mut line = Line {
+        bytes: Vec::new(),
+        error: None,
+    };
+    let formatted = recording.format_chrome_trace(&mut line);
+    line.flush();
+    match line.error {
+        None => {
+            formatted.expect("invariant: only the line can fail");
+            Ok(())
+        }
+        Some(error) => Err(error),
+    }
+}
+
+/// Collects what is written to the line, so that it goes out in few calls.
+struct Line {
+    bytes: Vec<u8>,
+    error: Option<Errno>,
+}
+
+impl Line {
+    fn flush(&mut self) {
+        if self.error.is_none() {
+            self.error = trace::send(&self.bytes).err();
+        }
+        self.bytes.clear();
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes.extend_from_slice(text.as_bytes());
+        if self.bytes.len() >= 512 {
+            self.flush();
+        }
+        if self.error.is_some() {
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
+}
