@@ -6,9 +6,11 @@
 
 mod bench;
 mod cases;
+mod contract;
 mod expect;
 mod measure;
 mod run;
+mod shell;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -210,6 +212,31 @@ fn executables(messages: &str) -> anyhow::Result<Images> {
     })
 }
 
+/// Something that is tested on a number of processors.
+enum Test {
+    Case(&'static bench::Case),
+    Shell,
+    Foreign(contract::Program),
+}
+
+impl Test {
+    fn name(&self) -> &str {
+        match self {
+            Self::Case(case) => case.name,
+            Self::Shell => "shell",
+            Self::Foreign(program) => &program.name,
+        }
+    }
+
+    fn cpus(&self) -> &[u32] {
+        match self {
+            Self::Case(case) => case.cpus,
+            Self::Shell => &[2],
+            Self::Foreign(program) => &program.cpus,
+        }
+    }
+}
+
 /// Boots every test case whose name contains `filter` on every number of processors in `cpus`,
 /// `repeat` times, and checks the instruction counts.
 ///
@@ -220,10 +247,15 @@ fn executables(messages: &str) -> anyhow::Result<Images> {
 /// Where the kernel can't be built or QEMU can't run.
 pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::Result<Counts> {
     let chosen = |name: &str| filter.is_none_or(|part| name.contains(part));
+    let tests: Vec<_> = cases::all()
+        .map(Test::Case)
+        .chain([Test::Shell])
+        .chain(contract::programs()?.into_iter().map(Test::Foreign))
+        .collect();
     let plan: Vec<_> = (0..repeat)
         .flat_map(|_| cpus)
-        .flat_map(|&cpus| cases::all().map(move |case| (case, cpus)))
-        .filter(|(case, cpus)| chosen(case.name) && case.cpus.contains(cpus))
+        .flat_map(|&cpus| tests.iter().map(move |test| (test, cpus)))
+        .filter(|(test, cpus)| chosen(test.name()) && test.cpus().contains(cpus))
         .collect();
     let measured = chosen("measure");
     if plan.is_empty() && !measured {
@@ -241,13 +273,26 @@ pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::R
     let images = build(Profile::Release)?;
     let bench = bench::Bench::new(&program, &images)?;
     let progress = Progress::new(plan.len() + usize::from(measured));
-    for (case, cpus) in plan {
-        progress.begin(&format!("{} on {cpus} cpu", case.name), false);
-        match bench.run(case, cpus) {
+    let foreign = contract::Foreign::build(bench.dir());
+    for (test, cpus) in plan {
+        progress.begin(&format!("{} on {cpus} cpu", test.name()), false);
+        let result = match (test, &foreign) {
+            (Test::Case(case), _) => bench.run(case, cpus),
+            (Test::Shell, _) => shell::test(bench.machine(cpus), bench.dir()),
+            (Test::Foreign(program), Ok(foreign)) => foreign.test(program, bench.machine(cpus)),
+            (Test::Foreign(program), Err(why)) => {
+                progress.say(&format!("not run: {}: {why:#}", program.name));
+                counts.skipped += 1;
+                progress.done();
+                continue;
+            }
+        };
+        match result {
             Ok(()) => counts.passed += 1,
             Err(why) => {
                 counts.failed += 1;
-                progress.say(&format!("FAILED {} on {cpus} cpu: {why:#}", case.name));
+                let name = test.name();
+                progress.say(&format!("FAILED {name} on {cpus} cpu: {why:#}"));
             }
         }
         progress.done();

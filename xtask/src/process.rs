@@ -151,6 +151,23 @@ pub(crate) fn run_piped(
     })
 }
 
+/// Runs a command on this process's own terminal, for as long as it likes.
+///
+/// It stays in the terminal's foreground group, so that it may read from it; Ctrl-C reaches it there.
+pub(crate) fn run_interactive(command: &mut Command) -> Finished {
+    let start = Instant::now();
+    let outcome = match command.status() {
+        Ok(status) => Outcome::Exited(status),
+        Err(error) => Outcome::NotStarted(error),
+    };
+    Finished {
+        outcome,
+        stdout: String::new(),
+        stderr: String::new(),
+        took: start.elapsed(),
+    }
+}
+
 /// Hands over everything that comes out of a pipe, up to its end.
 fn drain(mut from: impl io::Read, mut output: impl FnMut(&[u8])) {
     let mut piece = [0; 16 << 10];

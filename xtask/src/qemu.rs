@@ -280,6 +280,14 @@ impl Machine {
         ))
     }
 
+    /// Boots on this process's own terminal, without a limit.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn run_interactive(&self) -> anyhow::Result<End> {
+        end_of(&process::run_interactive(&mut self.command()))
+    }
+
     /// The whole command line.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

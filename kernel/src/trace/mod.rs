@@ -18,7 +18,7 @@ use kcore::{SpinLock, State};
 
 use crate::{
     arch::{clock, cpu, uart::Uart},
-    proc::thread::Thread,
+    proc::{table, thread::Thread},
 };
 
 /// Entries of a CPU's ring.
@@ -35,6 +35,14 @@ pub(crate) fn init() {
 /// Begins a recording.
 pub(crate) fn begin() {
     cpu::all().for_each(|cpu| cpu.ring.begin(CAPACITY));
+    let own = cpu::current();
+    table::for_all(|thread| {
+        let state = thread.state();
+        // What runs on other CPUs is theirs to tell, at its next step.
+        if state != State::Running || core::ptr::eq(thread, own) {
+            write(thread, state);
+        }
+    });
     // ORDERING: Relaxed: a CPU that sees it late begins late.
     ON.store(true, Ordering::Relaxed);
 }

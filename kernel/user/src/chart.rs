@@ -28,15 +28,16 @@ struct Step {
 #[must_use]
 pub fn chart(threads: &[ThreadInfo]) -> Recording {
     let mut recording = Recording::new();
-    let mut all = Vec::new();
-    for cpu in 0.. {
-        let Some(words) = trace::read(cpu) else { break };
-        let steps: Vec<_> = words.into_iter().filter_map(step).collect();
-        recording.lane(format!("cpu {cpu}"), running(&steps), &[]);
-        all.extend(steps);
-    }
+    let cpus: Vec<Vec<Step>> = (0..)
+        .map_while(trace::read)
+        .map(|words| words.into_iter().filter_map(step).collect())
+        .collect();
+    let mut all = cpus.concat();
     all.sort_by_key(|step| step.at_ns);
     let end = all.last().map_or(0, |last| last.at_ns);
+    for (cpu, steps) in cpus.iter().enumerate() {
+        recording.lane(format!("cpu {cpu}"), running(steps, end), &[]);
+    }
     let mut by_thread: BTreeMap<u64, Vec<Step>> = BTreeMap::new();
     for step in all {
         by_thread.entry(step.tid).or_default().push(step);
@@ -61,8 +62,8 @@ fn step(words: [u64; 2]) -> Option<Step> {
     })
 }
 
-/// Which thread a processor ran: a job whose number is the thread's.
-fn running(steps: &[Step]) -> Vec<Entry> {
+/// Which thread a processor ran: a job whose number is the thread's, the last one up to `end`.
+fn running(steps: &[Step], end: u64) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut current = None;
     for step in steps {
@@ -75,6 +76,9 @@ fn running(steps: &[Step]) -> Vec<Entry> {
             entries.push(Entry::new(step.at_ns, Event::JobStart, step.tid));
             current = Some(step.tid);
         }
+    }
+    if current.is_some() {
+        entries.push(Entry::new(end, Event::JobEnd, 0));
     }
     entries
 }

@@ -82,6 +82,19 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// A machine with the usual archive, for a test that is no [`Case`].
+    pub(super) fn machine(&self, cpus: u32) -> Machine {
+        Machine::new(self.program, self.kernel)
+            .initrd(&self.usual)
+            .cpus(cpus)
+            .timeout(LIMIT)
+    }
+
+    /// Where a test may put its files.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Boots `case` and compares; the error holds the whole console.
     pub(super) fn run(&self, case: &Case, cpus: u32) -> anyhow::Result<()> {
         let machine = Machine::new(self.program, self.kernel)

@@ -38,7 +38,7 @@ pub(super) fn check(console: &str, expected: &[&str]) -> Result<(), String> {
 }
 
 /// Whether `line` is `pattern` with any text for each `*`.
-fn matches(pattern: &str, line: &str) -> bool {
+pub(super) fn matches(pattern: &str, line: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = line.strip_prefix(first) else {

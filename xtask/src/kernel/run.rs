@@ -7,11 +7,14 @@
 //! their order, this command's standard input is the program's, and lines of the kernel go to standard
 //! error unless `--quiet`.
 //!
+//! Without a program a shell is run: on a terminal with lines edited by the kernel, else with the lines
+//! of the standard input.
+//!
 //! # Status
 //! The program's own, cut to eight bits; 124 if the time was over; 125 if the kernel failed, or there
 //! was nothing that it could run.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ExitCode};
 use std::sync::mpsc;
@@ -31,6 +34,9 @@ const TIMED_OUT: u8 = 124;
 
 /// The status of a run that the kernel itself failed, or that never began.
 const KERNEL_FAILED: u8 = 125;
+
+/// What is run where no program is named.
+const SHELL: &str = "/shell";
 
 /// Room for the programs' pages, on top of the archive and the machine's usual memory.
 const ARCHIVE_COPIES: u64 = 2;
@@ -68,8 +74,11 @@ pub(crate) struct Args {
     /// A file to put into the archive, under its own name
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<PathBuf>,
-    /// The program, then its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
+    /// Write what the program sends over the second serial line, such as a trace, to this file
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// The program, then its arguments [default: a shell]
+    #[arg(trailing_var_arg = true, value_name = "PROGRAM")]
     program: Vec<String>,
 }
 
@@ -85,16 +94,20 @@ pub(crate) fn verb(args: &Args) -> ExitCode {
 }
 
 /// How a run ended.
-struct RunEnd {
+#[derive(Debug)]
+pub(super) struct RunEnd {
     /// What the first process ended with.
-    program: Option<i32>,
-    machine: End,
+    pub(super) program: Option<i32>,
+    /// What became of the machine.
+    pub(super) machine: End,
 }
 
 impl RunEnd {
-    fn status(&self, quiet: bool) -> u8 {
+    /// The status of the command.
+    pub(super) fn status(&self, quiet: bool) -> u8 {
         let status = match (self.program, self.machine) {
             (Some(status), End::Success | End::Failed) => return status as u8,
+            (None, End::Success) => return 0,
             (_, End::Value(value)) => return value,
             (_, End::TimedOut(_)) => TIMED_OUT,
             _ => KERNEL_FAILED,
@@ -125,43 +138,90 @@ fn run(args: &Args) -> anyhow::Result<RunEnd> {
     for path in &args.files {
         entries.push(file_entry(path)?);
     }
+    let default = [String::from(SHELL)];
+    let words = match &args.program[..] {
+        [] if args.root.is_some() => bail!("--root needs a program to run"),
+        [] => &default,
+        words => words,
+    };
     if args.root.is_none() {
-        check_name(&args.program[0], &entries)?;
+        check_name(&words[0], &entries)?;
     }
     let dir = tempfile::tempdir()?;
     let archive = dir.path().join("initrd.cpio");
     initrd::write(&archive, &entries)?;
-    let machine = Machine::new(&program, &images.kernel)
+    let mut machine = Machine::new(&program, &images.kernel)
         .initrd(&archive)
-        .append(command_line(args))
         .cpus(args.cpus)
         .engine(engine)
         .memory_mib(args.memory.unwrap_or_else(|| memory_for(&entries)))
         .timeout(Duration::from_secs(args.timeout));
-    let (ready, is_ready) = mpsc::channel();
-    let mut sink = Sink::new(args.quiet, ready);
-    let input = move |pipe| {
-        // An error means that the machine has ended without asking for any.
-        if is_ready.recv().is_ok() {
-            pass_input(pipe);
-        }
-    };
-    let machine = machine.run_piped(input, |bytes| sink.take(bytes))?;
-    Ok(RunEnd {
-        program: sink.status,
-        machine,
+    if let Some(path) = &args.trace {
+        machine = machine.second_serial(path);
+    }
+    if args.program.is_empty() && io::stdin().is_terminal() {
+        let machine = machine
+            .append(command_line(args, "typed", words))
+            .run_interactive()?;
+        return Ok(RunEnd {
+            program: None,
+            machine,
+        });
+    }
+    let machine = machine.append(command_line(args, "framed", words));
+    let mut frames = Show { quiet: args.quiet };
+    converse(&machine, pass_input, |stream, bytes| {
+        frames.take(stream, bytes);
     })
 }
 
-fn command_line(args: &Args) -> String {
-    let mut line = String::from("console=framed");
+/// Boots a machine whose console is framed: `input` writes into it once the kernel takes input, on a
+/// thread that nobody waits for, and `output` gets the bytes of every stream in their order.
+///
+/// # Errors
+/// Where QEMU itself could not run the machine.
+pub(super) fn converse(
+    machine: &Machine,
+    input: impl FnOnce(ChildStdin) + Send + 'static,
+    mut output: impl FnMut(Stream, &[u8]) + Send,
+) -> anyhow::Result<RunEnd> {
+    let (ready, is_ready) = mpsc::channel();
+    let mut frames = Frames::default();
+    let mut program = None;
+    let end = machine.run_piped(
+        move |pipe| {
+            // An error means that the machine has ended without asking for any.
+            if is_ready.recv().is_ok() {
+                input(pipe);
+            }
+        },
+        |bytes| {
+            frames.push(bytes);
+            while let Some((stream, bytes)) = frames.pop() {
+                match stream {
+                    // Nobody listens once the input could not be passed on.
+                    Stream::Ready => ready.send(()).unwrap_or_default(),
+                    Stream::Status => program = bytes.try_into().ok().map(i32::from_le_bytes),
+                    stream => output(stream, &bytes),
+                }
+            }
+        },
+    )?;
+    Ok(RunEnd {
+        program,
+        machine: end,
+    })
+}
+
+fn command_line(args: &Args, console: &str, words: &[String]) -> String {
+    let mut line = format!("console={console}");
     if let Some(policy) = &args.policy {
         line.push_str(" sched=");
         line.push_str(policy);
     }
     line.push_str(" init=");
-    line.push_str(&quote(&args.program[0]));
-    for word in &args.program[1..] {
+    line.push_str(&quote(&words[0]));
+    for word in &words[1..] {
         line.push(' ');
         line.push_str(&quote(word));
     }
@@ -211,45 +271,19 @@ fn pass_input(mut pipe: ChildStdin) {
     }
 }
 
-/// Where the frames go.
-struct Sink {
+/// Where the frames go: to this command's own streams.
+struct Show {
     quiet: bool,
-    frames: Frames,
-    /// Told once the kernel takes input.
-    ready: mpsc::Sender<()>,
-    status: Option<i32>,
 }
 
-impl Sink {
-    fn new(quiet: bool, ready: mpsc::Sender<()>) -> Self {
-        Self {
-            quiet,
-            frames: Frames::default(),
-            ready,
-            status: None,
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        self.frames.push(bytes);
-        while let Some((stream, bytes)) = self.frames.pop() {
-            // A reader of ours that is gone must not end the program: it may do more than write.
-            let _ = match stream {
-                Stream::Output => write_now(&mut io::stdout().lock(), &bytes),
-                Stream::Error => write_now(&mut io::stderr().lock(), &bytes),
-                Stream::Kernel if self.quiet => Ok(()),
-                Stream::Kernel => write_now(&mut io::stderr().lock(), &bytes),
-                Stream::Status => {
-                    self.status = bytes.try_into().ok().map(i32::from_le_bytes);
-                    Ok(())
-                }
-                Stream::Ready => {
-                    // Nobody listens once the input could not be passed on.
-                    let _ = self.ready.send(());
-                    Ok(())
-                }
-            };
-        }
+impl Show {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        // A reader of ours that is gone must not end the program: it may do more than write.
+        let _ = match stream {
+            Stream::Output => write_now(&mut io::stdout().lock(), bytes),
+            Stream::Kernel if self.quiet => Ok(()),
+            _ => write_now(&mut io::stderr().lock(), bytes),
+        };
     }
 }
 
@@ -292,7 +326,9 @@ mod tests {
             "run", "--policy", "fair", "--quiet", "--", "/bin/p", "--quiet", "a b", "", "\"\\",
         ];
         let args = Line::try_parse_from(words).expect("valid").args;
-        let line = kcore::command_line::CommandLine::parse(&command_line(&args)).expect("a line");
+        let line =
+            kcore::command_line::CommandLine::parse(&command_line(&args, "framed", &args.program))
+                .expect("a line");
         assert_eq!(line.options, ["console=framed", "sched=fair"]);
         assert_eq!(line.init, words[5..]);
     }
