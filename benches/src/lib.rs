@@ -11,6 +11,7 @@ pub mod cpus;
 pub mod model;
 pub mod peers;
 pub mod pools;
+pub mod processes;
 pub mod sample;
 pub mod switches;
 pub mod usage;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use benches::peers::Native;
-use benches::{asyncs, bars, cpus, model, pools, sample};
+use benches::{asyncs, bars, cpus, model, pools, processes, sample};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use record::{Model, table};
@@ -31,6 +31,8 @@ enum Verb {
     Pools(PoolsArgs),
     /// Measure the bars of the async executor in the same way.
     Async(AsyncArgs),
+    /// Measure the bars of the pool of processes in the same way.
+    Processes(ProcessesArgs),
     /// Take one figure of a bar in this process and print it.
     Figure(bars::FigureArgs),
 }
@@ -65,6 +67,15 @@ struct AsyncArgs {
     effort: EffortArgs,
 }
 
+#[derive(clap::Args)]
+struct ProcessesArgs {
+    /// The benches to run, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = benches_of(processes::SUITE))]
+    only: Vec<String>,
+    #[command(flatten)]
+    effort: EffortArgs,
+}
+
 /// How much is measured, and where it goes.
 #[derive(clap::Args)]
 struct EffortArgs {
@@ -74,7 +85,7 @@ struct EffortArgs {
     /// Workers of each pool [default: the CPUs of this machine]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     cpus: Option<u16>,
-    /// Rounds, of which the median is taken [default: 11 of bars, 7 of pools and async, 3 with --quick]
+    /// Rounds, of which the median is taken [default: 11 of bars and processes, 7 of pools and async, 3 with --quick]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Write every figure to this file as well
@@ -109,6 +120,7 @@ struct SampleArgs {
 }
 
 fn main() -> ExitCode {
+    processes::init();
     let outcome = match Cli::parse().verb {
         Verb::Sample(args) => take_sample(&args),
         Verb::Natives => {
@@ -120,6 +132,7 @@ fn main() -> ExitCode {
         Verb::Bars(args) => measure_bars(&args),
         Verb::Pools(args) => measure_pools(&args),
         Verb::Async(args) => measure_asyncs(&args),
+        Verb::Processes(args) => measure_processes(&args),
         Verb::Figure(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| {
@@ -197,6 +210,21 @@ fn measure_asyncs(args: &AsyncArgs) -> anyhow::Result<ExitCode> {
         &args.effort,
         &args.effort.options(&args.only),
     )
+}
+
+/// Fails where a bar was missed, as the first bars do.
+fn measure_processes(args: &ProcessesArgs) -> anyhow::Result<ExitCode> {
+    let options = args.effort.options(&args.only);
+    let outcome = bars::run(&processes::SUITE, &options)?;
+    args.effort.report(&outcome)?;
+    for row in &outcome.bars {
+        println!("{}", bars::bar_line(row));
+    }
+    Ok(if outcome.met {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn show_bars(

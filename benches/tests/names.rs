@@ -7,6 +7,7 @@ fn an_unknown_bench_is_answered_with_the_list() {
     for (suite, valid) in [
         ("pools", "fib32, tree1023"),
         ("bars", "spawn_outside_24B"),
+        ("processes", "process_round_trip, process_jobs_at_once"),
         ("async", "spawn_await_outside, spawn_await_inside"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_lab"))

@@ -33,6 +33,13 @@ pub(crate) enum Suite {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// The pool of processes against bare processes
+    #[command(disable_help_flag = true)]
+    Processes {
+        /// What the lab takes; --help lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// The async executor against the other runtimes
     #[command(disable_help_flag = true)]
     Async {
@@ -48,6 +55,11 @@ pub(crate) fn run(suite: &Suite) -> anyhow::Result<Infallible> {
         Suite::Bars { args } => {
             let mut command = Command::new(compare::build_lab()?);
             command.arg("bars").args(args);
+            command
+        }
+        Suite::Processes { args } => {
+            let mut command = Command::new(compare::build_lab()?);
+            command.arg("processes").args(args);
             command
         }
         Suite::Pools { args } => pools(args)?,

@@ -28,7 +28,12 @@ impl FigureArgs {
     /// # Blocking
     /// Until every job has run.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let suites = [super::SUITE, crate::pools::SUITE, crate::asyncs::SUITE];
+        let suites = [
+            super::SUITE,
+            crate::pools::SUITE,
+            crate::asyncs::SUITE,
+            crate::processes::SUITE,
+        ];
         let cpus = usize::from(self.cpus);
         let (suite, bench) = (&self.suite, &self.bench);
         let figure = super::figure(&suites, suite, bench, &self.subject, cpus, self.quick)?;

@@ -312,7 +312,12 @@ mod tests {
     #[test]
     fn every_bar_names_subjects_of_its_bench() {
         // What a suite's rows list and this program was built without may be named as well.
-        for suite in [SUITE, crate::pools::SUITE, crate::asyncs::SUITE] {
+        for suite in [
+            SUITE,
+            crate::pools::SUITE,
+            crate::asyncs::SUITE,
+            crate::processes::SUITE,
+        ] {
             for bench in suite.benches {
                 let mut names: Vec<_> = bench.subjects.iter().map(|one| one.name).collect();
                 names.extend(suite.left_out);
