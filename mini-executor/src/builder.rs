@@ -478,6 +478,7 @@ impl<T: Threads> Builder<T> {
                 if self.seated { 1 } else { workers } + usize::from(watchdog.is_some()),
             )),
             sim: self.seed.map(Sim::new),
+            forks: crate::wait::watch_forks(),
             watchdog,
             recording: AtomicBool::new(false),
             observer: Arc::new(Observer::new(self.observe || self.watchdog.is_some())),

@@ -75,8 +75,14 @@ impl<T: Threads> Shared<T> {
     /// Drives `future` on this thread until it is ready.
     ///
     /// # Panics
-    /// On a worker, and inside another `block_on`.
+    /// On a worker, inside another `block_on`, and in a child of fork.
     pub(crate) fn drive(self: &Arc<Self>, future: Pin<&mut dyn Future<Output = ()>>) {
+        assert!(
+            !self.is_forked(),
+            "block_on of runtime `{}` was called in a child of fork, where its workers are not; \
+             make a new runtime there",
+            self.name
+        );
         self.refuse_to_nest();
         let context = Context::new::<T>(
             Role::Caller,

@@ -78,6 +78,10 @@ impl Phase {
 impl<T: Threads> Shared<T> {
     /// Ends the runtime as `how` says.
     pub(crate) fn shutdown(self: &Arc<Self>, how: Shutdown) -> ShutdownReport {
+        if self.is_forked() {
+            // There is nobody to wait for.
+            return ShutdownReport::default();
+        }
         let inside = self.is_inside();
         match how {
             Shutdown::Drain => {
@@ -105,6 +109,9 @@ impl<T: Threads> Shared<T> {
     /// What the drop of a runtime does: everything that can go on by itself ends, what waits is
     /// cancelled.
     pub(crate) fn quiesce(self: &Arc<Self>) {
+        if self.is_forked() {
+            return;
+        }
         self.begin(QUIESCE);
         if !self.is_inside() {
             self.wait_until_left(None);

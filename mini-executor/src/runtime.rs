@@ -102,6 +102,23 @@ impl<T: Threads> Runtime<T> {
 
     /// Spawns a task and returns the handle of its output. One allocation; none a wake.
     ///
+    /// The future and its output go from thread to thread, so both are `Send`:
+    ///
+    /// ```compile_fail,E0277
+    /// let runtime = mini_executor::Runtime::new().unwrap();
+    /// let not_send = std::rc::Rc::new(1);
+    /// runtime.spawn(async move { core::future::ready(*not_send).await });
+    /// ```
+    /// ```compile_fail,E0277
+    /// let runtime = mini_executor::Runtime::new().unwrap();
+    /// runtime.spawn(async { std::rc::Rc::new(1) });
+    /// ```
+    /// ```compile_fail,E0277
+    /// let runtime = mini_executor::Runtime::new().unwrap();
+    /// let not_send = std::rc::Rc::new(1);
+    /// runtime.unblock(move || *not_send);
+    /// ```
+    ///
     /// # Errors
     /// None here: after a shutdown, joining the handle says [`JoinError::Rejected`].
     ///
@@ -232,7 +249,7 @@ impl<T: Threads> Runtime<T> {
     /// # Panics
     /// On a worker of any runtime of this ground, and inside another `block_on`: a task that
     /// blocks its worker would keep from running what it waits for. The panic names both
-    /// runtimes, and both stay usable.
+    /// runtimes, and both stay usable. And in a child of `fork`, where the workers are not.
     ///
     /// # Blocking
     /// Until the future is ready.

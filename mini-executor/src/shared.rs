@@ -46,6 +46,7 @@ use crate::{
     simulate::Sim,
     spare::Spares,
     time::timers::{Added, Timers},
+    wait,
     watch::Watch,
     watchdog::Watchdog,
     worker::Worker,
@@ -92,6 +93,8 @@ pub(crate) struct Shared<T: Threads> {
     /// Bytes of stack of a worker.
     pub(crate) stack_size: Option<usize>,
     pub(crate) watchdog: Option<Watchdog>,
+    /// The forks before it was made.
+    pub(crate) forks: usize,
     /// What a seed decides, in a runtime that has one.
     pub(crate) sim: Option<Sim>,
     /// Whether workers note what they do.
@@ -139,6 +142,9 @@ impl<T: Threads> Shared<T> {
                 Ok(())
             }
             None => {
+                if self.is_forked() {
+                    return Err(Rejected::new(job, Reason::Forked));
+                }
                 self.inject(job)?;
                 self.outside.scheduled.add(1);
                 Ok(())
@@ -221,6 +227,12 @@ impl<T: Threads> Shared<T> {
             None => thread_hint(),
             Some(_) => 0,
         }
+    }
+
+    /// Whether this is a child of `fork`, where the runtime has no threads. A runtime without
+    /// threads of its own has lost none.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.seat.is_none() && wait::forks() != self.forks
     }
 
     /// How many of the remotes any thread has ever used.

@@ -8,12 +8,44 @@
 
 use core::marker::PhantomData;
 
+#[cfg(all(feature = "std", not(loom)))]
+use exec_core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use exec_core::{
     Threads,
     wait::{Completion, WaitMode, Waited, Waiter, park_until},
 };
 
 use crate::context;
+
+/// The forks before the newest runtime was made.
+#[cfg(all(feature = "std", not(loom)))]
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many forks lie behind this process; 0 where there is no such thing.
+#[inline]
+pub(crate) fn forks() -> usize {
+    #[cfg(all(feature = "std", not(loom)))]
+    return exec_core::forks::count();
+    #[cfg(not(all(feature = "std", not(loom))))]
+    return 0;
+}
+
+/// A runtime is made: returns the forks before it.
+pub(crate) fn watch_forks() -> usize {
+    #[cfg(all(feature = "std", not(loom)))]
+    FORKS.store(exec_core::forks::watch(), Relaxed);
+    forks()
+}
+
+/// Whether all runtimes were made before this process was forked: their workers are not here, and
+/// who waits for them waits for ever.
+fn is_forked() -> bool {
+    // ORDERING: what a child finds was written before it was forked.
+    #[cfg(all(feature = "std", not(loom)))]
+    return forks() != FORKS.load(Relaxed);
+    #[cfg(not(all(feature = "std", not(loom))))]
+    return false;
+}
 
 /// See the module head. It carries no state: the thread says whose worker it is.
 pub(crate) struct TaskWaiter<T>(PhantomData<fn() -> T>);
@@ -36,6 +68,7 @@ impl<T: Threads> Waiter for TaskWaiter<T> {
                 Some(wait) => unsafe { wait(context, done, mode) },
                 None => park_until(&ground, done, mode.until),
             },
+            None if is_forked() && !done.is_done() => Waited::WouldDeadlock,
             None => park_until(&ground, done, mode.until),
         })
     }

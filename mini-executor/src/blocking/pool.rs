@@ -12,7 +12,8 @@
 //!
 //! # Why nothing is lost
 //! The job of a thread that could not be started comes back: it is queued if there are other
-//! threads, or else refused with the ground's reason.
+//! threads, or else refused with the ground's reason. If those others turn out not to be given
+//! either, what was queued for them is cancelled.
 //!
 //! # Shutdown
 //! `Drain` waits until no job is pending. Closing drops what is queued; a job that runs is left
@@ -28,7 +29,8 @@ use exec_core::{
         TryLock,
         atomic::{
             AtomicBool, AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed},
+            Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+            fence,
         },
     },
     unwind,
@@ -44,6 +46,7 @@ use crate::{
     queue::{inject::Injector, stack::Stack},
     shared::{Shared, thread_hint},
     wait::TaskWaiter,
+    waiting::with,
 };
 
 /// See the module head.
@@ -52,8 +55,10 @@ pub(crate) struct Pool<T: Threads> {
     /// Jobs that may be pending.
     limit: usize,
     pending: Padded<AtomicUsize>,
-    /// Threads that were ever started.
+    /// Seats that were ever given out.
     started: AtomicUsize,
+    /// Seats of threads that the ground did not give.
+    free: TryLock<Vec<usize>>,
     /// Threads that live; when it comes to 0 in a closed pool, `left` is set.
     present: AtomicUsize,
     /// Cleared by the first close.
@@ -74,6 +79,7 @@ impl<T: Threads> Pool<T> {
             limit: most.saturating_add(queued),
             pending: Padded(AtomicUsize::new(0)),
             started: AtomicUsize::new(0),
+            free: TryLock::new(Vec::new()),
             // One for the pool itself, until it closes.
             present: AtomicUsize::new(1),
             open: AtomicBool::new(true),
@@ -132,6 +138,11 @@ impl<T: Threads> Pool<T> {
         jobs
     }
 
+    /// Threads that live, or are being started.
+    fn threads(&self) -> usize {
+        self.present.load(Acquire).saturating_sub(1)
+    }
+
     fn leave(&self) {
         if self.present.fetch_sub(1, AcqRel) == 1 {
             self.left.set();
@@ -152,6 +163,22 @@ impl<T: Threads> Pool<T> {
     }
 }
 
+impl<T: Threads> Shared<T> {
+    /// After a job was queued for threads that were there, or after a thread could not be started:
+    /// drops what is queued if there is no thread at all, so that its joiners hear of it.
+    fn drop_orphans(&self) {
+        // ORDERING: pairs with itself: of the one that queues and the thread that is not given,
+        // the later one sees the other.
+        fence(SeqCst);
+        while self.blocking.threads() == 0
+            && let Some(job) = self.blocking.queue.pop(0, 1, |_| ())
+        {
+            self.blocking.finished();
+            self.cancel_jobs(alloc::vec![job]);
+        }
+    }
+}
+
 /// The pool as an executor of closures.
 pub(crate) struct Blocking<T: Threads>(pub(crate) Arc<Shared<T>>);
 
@@ -160,10 +187,11 @@ impl<T: Threads> Blocking<T> {
     fn start(&self, job: Job) -> Result<(), Rejected> {
         let shared = &self.0;
         let pool = &shared.blocking;
-        let number = pool
-            .started
-            .fetch_update(AcqRel, Relaxed, |n| (n < pool.most).then_some(n + 1));
-        let Ok(number) = number else {
+        let fresh = || {
+            let next = |n| (n < pool.most).then_some(n + 1);
+            pool.started.fetch_update(AcqRel, Relaxed, next).ok()
+        };
+        let Some(number) = with(&pool.free, &shared.ground, Vec::pop).or_else(fresh) else {
             return Err(Rejected::new(job, Reason::Full));
         };
         pool.present.fetch_add(1, AcqRel);
@@ -180,9 +208,11 @@ impl<T: Threads> Blocking<T> {
                 Ok(())
             }
             Err(refused) => {
-                pool.leave();
                 let job = place.try_with(Option::take).flatten();
-                // The seat of this number stays empty: numbers are never given out twice.
+                // Nobody has sat there, so another thread may.
+                with(&pool.free, &shared.ground, |free| free.push(number));
+                pool.leave();
+                shared.drop_orphans();
                 Err(Rejected::new(
                     job.expect("invariant: the thread that would have taken it does not exist"),
                     Reason::OutOfThreads(refused.reason),
@@ -257,7 +287,7 @@ impl<T: Threads> Executor for Blocking<T> {
         if !pool.reserve() {
             return Err(Rejected::new(job, Reason::Full));
         }
-        let busy = pool.pending() > pool.started.load(Acquire);
+        let busy = pool.pending() > pool.threads();
         let job = if busy {
             match self.start(job) {
                 Ok(()) => {
@@ -267,7 +297,7 @@ impl<T: Threads> Executor for Blocking<T> {
                 Err(Rejected {
                     job,
                     reason: Reason::OutOfThreads(why),
-                }) if pool.present.load(Acquire) <= 1 => {
+                }) if pool.threads() == 0 => {
                     pool.finished();
                     return Err(Rejected::new(job, Reason::OutOfThreads(why)));
                 }
@@ -282,6 +312,7 @@ impl<T: Threads> Executor for Blocking<T> {
         }
         shared.outside.scheduled.add(1);
         pool.idle.post();
+        shared.drop_orphans();
         if shared.phase.get() == CLOSED {
             shared.cancel_jobs(pool.settle());
         }
