@@ -40,6 +40,7 @@ mod pipe;
 mod regions;
 mod semaphore;
 mod shares;
+mod signals;
 mod state;
 mod sync;
 mod tid;
@@ -63,6 +64,7 @@ pub use pipe::{BrokenPipe, End, PipeBuffer};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
 pub use semaphore::{Overflow, Semaphore};
 pub use shares::FrameShares;
+pub use signals::{Action, Disposition, Dispositions, Fate, Handler, Signal, SignalSet};
 pub use state::{State, StateCell};
 #[cfg(loom)]
 pub use sync::with_seed;

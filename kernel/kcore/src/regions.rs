@@ -1,6 +1,7 @@
 //! What a process has mapped: ranges of pages with their protection and their contents.
 
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use crate::user_range::UserRange;
 
@@ -44,13 +45,27 @@ impl Protection {
     }
 }
 
-/// Bytes of a file that never changes, put at an address.
+/// Bytes of a file that does not change, put at an address.
 #[derive(Clone, Copy, Debug)]
-pub struct FileBytes {
+pub struct FileBytes<'a> {
     /// The bytes.
-    pub bytes: &'static [u8],
+    pub bytes: &'a [u8],
     /// Where the first of them belongs.
     pub address: u64,
+}
+
+impl FileBytes<'_> {
+    /// Writes what belongs into the page at `address` into `page`; true if that was anything.
+    pub fn fill(&self, address: u64, page: &mut [u8]) -> bool {
+        let end = self.address + self.bytes.len() as u64;
+        let from = address.max(self.address);
+        let to = (address + page.len() as u64).min(end);
+        if from < to {
+            let source = &self.bytes[(from - self.address) as usize..(to - self.address) as usize];
+            page[(from - address) as usize..][..source.len()].copy_from_slice(source);
+        }
+        from < to
+    }
 }
 
 /// Where the first contents of a page come from; all other bytes are zero.
@@ -59,19 +74,14 @@ pub enum Backing {
     /// Zero pages.
     Zero,
     /// A file, copied.
-    File(FileBytes),
+    File(FileBytes<'static>),
 }
 
 impl Backing {
     /// Writes the first contents of the page at `address` into `page`, which is all zero.
     pub fn fill(&self, address: u64, page: &mut [u8]) {
-        let Self::File(file) = self else { return };
-        let file_end = file.address + file.bytes.len() as u64;
-        let from = address.max(file.address);
-        let to = (address + page.len() as u64).min(file_end);
-        if from < to {
-            let source = &file.bytes[(from - file.address) as usize..(to - file.address) as usize];
-            page[(from - address) as usize..][..source.len()].copy_from_slice(source);
+        if let Self::File(file) = self {
+            file.fill(address, page);
         }
     }
 }
@@ -107,6 +117,8 @@ pub enum RegionError {
 pub struct RegionMap {
     /// Sorted, without overlaps.
     regions: Vec<Region>,
+    /// Where the last look found something: the next one often finds the same.
+    last: Cell<usize>,
 }
 
 impl RegionMap {
@@ -118,6 +130,7 @@ impl RegionMap {
     pub const fn new() -> Self {
         Self {
             regions: Vec::new(),
+            last: Cell::new(0),
         }
     }
 
@@ -131,7 +144,10 @@ impl RegionMap {
             .try_reserve_exact(self.regions.len())
             .map_err(|_| RegionError::TooMany)?;
         regions.extend(self.regions.iter().filter(|region| !region.dying).copied());
-        Ok(Self { regions })
+        Ok(Self {
+            regions,
+            last: Cell::new(0),
+        })
     }
 
     /// Adds a mapping.
@@ -163,10 +179,14 @@ impl RegionMap {
     #[inline]
     #[must_use]
     pub fn find(&self, address: u64) -> Option<&Region> {
-        let place = self.regions.partition_point(|r| r.range.end() <= address);
-        self.regions
-            .get(place)
-            .filter(|r| r.range.start() <= address && !r.dying)
+        let holds = |r: &&Region| r.range.start() <= address && address < r.range.end();
+        let last = self.regions.get(self.last.get()).filter(holds);
+        last.or_else(|| {
+            let place = self.regions.partition_point(|r| r.range.end() <= address);
+            self.last.set(place);
+            self.regions.get(place).filter(holds)
+        })
+        .filter(|r| !r.dying)
     }
 
     /// Whether every page of `range` is mapped, for writing if `write`.

@@ -104,15 +104,25 @@ impl StateCell {
 
     /// Goes on to `to`; returns the state before.
     ///
+    /// A load and a store, no read-modify-write: a thread has one mover at a time, and two of them are
+    /// just what the assertion is for.
+    ///
     /// # Panics
     /// If `to` may not follow: two sides moved one thread.
     #[inline(always)]
     pub fn enter(&self, to: State) -> State {
         // ORDERING: Relaxed: what moves the thread orders its steps, and readers want a recent state.
-        let from = self.0.swap(to as u32, Ordering::Relaxed);
-        if PREDECESSORS[to as usize] >> from & 1 == 0 {
+        let from = self.0.load(Ordering::Relaxed);
+        let before = PREDECESSORS[to as usize];
+        let allowed = if before.is_power_of_two() {
+            from == before.trailing_zeros()
+        } else {
+            before >> from & 1 != 0
+        };
+        if !allowed {
             wrong_step(State::from_number(from), to);
         }
+        self.0.store(to as u32, Ordering::Relaxed);
         State::from_number(from)
     }
 

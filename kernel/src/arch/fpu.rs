@@ -20,3 +20,15 @@ pub(crate) static INITIAL: Area = {
     words[6] = 0x1f80;
     Area(words)
 };
+
+/// Where FXSAVE puts the control word of the vector unit, and which bits of it may be set.
+const MXCSR: usize = 6;
+const MXCSR_BITS: u32 = 0xffff;
+
+impl Area {
+    /// The same without what FXRSTOR would fault on.
+    pub(crate) fn without_reserved_bits(mut self) -> Self {
+        self.0[MXCSR] &= MXCSR_BITS;
+        self
+    }
+}

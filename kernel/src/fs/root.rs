@@ -4,11 +4,11 @@
 //! One lock holds the names; a file's contents have a lock of their own, and an open file keeps them
 //! alive after its name has gone. A file of the initrd stays where it is until somebody writes to it.
 
-use alloc::sync::Arc;
+use alloc::{borrow::Cow, sync::Arc, vec::Vec};
 
 use kcore::{
     Contents, DirectoryId, End, Found, PathError, SpinLock, Tree,
-    initrd::{Entry, Initrd, Kind},
+    initrd::{Initrd, Kind},
 };
 
 use crate::{
@@ -100,18 +100,25 @@ pub(crate) fn directory() -> DirectoryId {
     with_tree(|tree| tree.root())
 }
 
-/// The file at a path from the root that nobody has written to, for a program to be run.
-pub(crate) fn find(path: &[u8]) -> Option<Entry<'static>> {
-    let (kind, data) = match with_tree(|tree| tree.find(tree.root(), path)).ok()? {
-        Found::Directory(_) => (Kind::Directory, &[] as &[u8]),
-        Found::Leaf(Leaf::File(file)) => (Kind::File, file.lock().untouched()?),
-        Found::Leaf(Leaf::Fifo(_)) => return None,
+/// What is in the file at a path, for a program to be run: where it lies, or a copy if it was written.
+///
+/// # Errors
+/// That of the path; `EACCES` for what is no file, `ENOMEM`.
+pub(crate) fn program(at: DirectoryId, path: &[u8]) -> Result<Cow<'static, [u8]>, Errno> {
+    let Found::Leaf(Leaf::File(file)) = with_tree(|tree| tree.find(at, path))? else {
+        return Err(Errno::EACCES);
     };
-    Some(Entry {
-        path: &[],
-        kind,
-        data,
-    })
+    let file = file.lock();
+    if let Some(bytes) = file.untouched() {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(file.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.resize(file.len(), 0);
+    let len = file.read(0, &mut copy);
+    copy.truncate(len);
+    Ok(Cow::Owned(copy))
 }
 
 /// Opens what is at a path.

@@ -80,24 +80,34 @@ global_asm!(
     "mov eax, 1",
     "clac",
     "ret",
-    // user_text(rdi to, rsi from, rdx n) -> length without NUL, n if there is none, -1 if it failed
+    // user_probe(rdi at) -> 0 if the byte can be written, or 1
+    ".globl user_probe",
+    "user_probe:",
+    "stac",
+    ".globl user_probe_byte",
+    "user_probe_byte:",
+    "lock or byte ptr [rdi], 0",
+    "clac",
+    "xor eax, eax",
+    "ret",
+    // user_text(rdi to, rsi from, rdx n > 0) -> length without NUL, n if there is none, -1 if it failed
     ".globl user_text",
     "user_text:",
-    "xor eax, eax",
+    "mov rcx, rdx",
     "stac",
     "2:",
-    "cmp rax, rdx",
-    "je 3f",
     ".globl user_text_byte",
     "user_text_byte:",
-    "movzx ecx, byte ptr [rsi + rax]",
-    "mov [rdi + rax], cl",
-    "test cl, cl",
-    "je 3f",
-    "inc rax",
-    "jmp 2b",
-    "3:",
+    "lodsb",
+    "stosb",
+    "test al, al",
+    "loopne 2b",
     "clac",
+    "jne 3f",
+    "inc rcx",
+    "3:",
+    "mov rax, rdx",
+    "sub rax, rcx",
     "ret",
     ".globl user_text_failed",
     "user_text_failed:",
@@ -111,6 +121,7 @@ unsafe extern "C" {
     fn user_load(from: u64) -> u64;
     fn user_peek(from: u64) -> u64;
     fn user_store(to: u64, value: u64) -> u64;
+    fn user_probe(at: u64) -> u64;
     fn user_text(to: u64, from: u64, len: u64) -> u64;
 
     static user_copy_words: u8;
@@ -122,6 +133,7 @@ unsafe extern "C" {
     static user_load_failed: u8;
     static user_store_word: u8;
     static user_store_failed: u8;
+    static user_probe_byte: u8;
     static user_text_byte: u8;
     static user_text_failed: u8;
 }
@@ -148,6 +160,7 @@ pub(crate) fn recovery(rip: u64) -> Option<Recovery> {
         ),
         (&raw const user_load_word, &raw const user_load_failed),
         (&raw const user_store_word, &raw const user_store_failed),
+        (&raw const user_probe_byte, &raw const user_store_failed),
         (&raw const user_text_byte, &raw const user_text_failed),
     ];
     if rip == (&raw const user_peek_word) as u64 {
@@ -264,6 +277,22 @@ pub(crate) fn store_u64(to: u64, value: u64) -> Result<(), Errno> {
     } else {
         Err(Errno::EFAULT)
     }
+}
+
+/// Asks whether a few bytes, at most a page, can be written, and makes their pages; changes nothing.
+///
+/// # Errors
+/// `EFAULT` if they cannot. What is so now may not be so later.
+#[inline]
+pub(crate) fn probe(at: u64, len: u64) -> Result<(), Errno> {
+    let range = check(at, len)?;
+    for byte in [range.start(), range.start() + len - 1] {
+        // SAFETY: one atomic access to user memory that changes nothing.
+        if unsafe { user_probe(byte) } != 0 {
+            return Err(Errno::EFAULT);
+        }
+    }
+    Ok(())
 }
 
 /// Copies a text that ends with a NUL, which is not copied.

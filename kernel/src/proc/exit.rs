@@ -27,10 +27,11 @@ use crate::{
     proc::{
         family,
         process::{INIT, Process},
-        table,
+        signal, table,
         thread::Thread,
     },
-    sched,
+    sched::{self, wait},
+    syscall::errno::Errno,
     trap::interrupt,
 };
 
@@ -42,11 +43,16 @@ pub(crate) fn exit_thread(code: i32) -> ! {
     table::forget(tid);
     let process = Arc::clone(thread.process());
     thread.hand_over(&process.ended);
+    signal::leave_to_others(thread, &process);
     if table::cell(tid).exit(code) {
         table::free_tid(&process, tid);
     }
     if process.thread_ended(tid.raw(), code) {
-        end_process(thread, &process);
+        end_process(thread, tid, &process);
+    } else if let Some(waiting) = Tid::from_raw(i64::from(process.sole()))
+        && let Some(waiting) = table::find(waiting, process.pid())
+    {
+        waiting.wake();
     }
     // The switch never comes back to drop it; the thread structure still holds its own share.
     drop(process);
@@ -60,6 +66,38 @@ pub(crate) fn end_group(process: &Process, end: Ending) {
     interrupt_others();
 }
 
+/// Ends all other threads of the calling one's process.
+///
+/// # Errors
+/// `EINTR` if the process ends, or another thread was first to ask: then the caller leaves, too.
+///
+/// # Blocking
+/// Until they have left.
+pub(super) fn become_the_only_thread(thread: &'static Thread) -> Result<(), Errno> {
+    let process = thread.process();
+    if !process.begin_sole(thread.tid()) {
+        return Err(Errno::EINTR);
+    }
+    if process.thread_count() > 1 {
+        table::for_each(process.pid(), |other| {
+            if !core::ptr::eq(other, thread) {
+                other.ask_to_leave();
+            }
+        });
+        interrupt_others();
+    }
+    while process.thread_count() > 1 {
+        if thread.must_leave() {
+            return Err(Errno::EINTR);
+        }
+        wait::until_woken(thread);
+    }
+    let own = Tid::from_raw(i64::from(thread.tid())).expect("invariant: it runs");
+    table::free_tids(process, own, 1);
+    process.finish_sole(thread.tid());
+    Ok(())
+}
+
 /// Makes all other CPUs enter the kernel.
 pub(super) fn interrupt_others() {
     let own_cpu = cpu::this().number();
@@ -69,11 +107,11 @@ pub(super) fn interrupt_others() {
 }
 
 /// The last thread has left.
-fn end_process(thread: &Thread, process: &Process) {
+fn end_process(thread: &Thread, tid: Tid, process: &Process) {
     if process.pid() == INIT {
         end_machine(process);
     }
-    table::free_tids(process);
+    table::free_tids(process, tid, 0);
     // Files close now, not when the last share of the process is dropped: others wait for them.
     let files = process.files.lock().take_all();
     drop(files);

@@ -11,11 +11,12 @@
 
 use alloc::sync::Arc;
 
-use kcore::{Family, News, NoChild, SpinLock, WaitEnd, Which};
+use kcore::{Family, News, NoChild, Signal, SpinLock, WaitEnd, Which};
 
 use crate::{
     proc::{
         process::Process,
+        signal,
         thread::{Thread, ThreadRef},
     },
     sched::wait,
@@ -44,13 +45,11 @@ pub(crate) fn remove(process: &Process) {
 }
 
 /// The living process with this number.
-#[allow(dead_code, reason = "listings are its callers; so for the next")]
 pub(crate) fn find(pid: u32) -> Option<Arc<Process>> {
     FAMILY.lock().find(pid).cloned()
 }
 
 /// Whether the process has ended and waits for its parent.
-#[allow(dead_code, reason = "as above")]
 pub(crate) fn is_zombie(pid: u32) -> bool {
     FAMILY.lock().is_zombie(pid)
 }
@@ -61,18 +60,35 @@ pub(crate) fn parent_of(pid: u32) -> u32 {
 }
 
 /// The numbers of all processes, zombies included.
-#[allow(dead_code, reason = "as above")]
+#[allow(dead_code, reason = "listings are its callers")]
 pub(crate) fn numbers() -> alloc::vec::Vec<u32> {
     FAMILY.lock().numbers()
 }
 
-/// Turns a process into a zombie and tells its parent.
+/// Turns a process into a zombie and tells its parent; if the parent ignores its children, it is gone
+/// at once.
 pub(super) fn end(process: &Process) {
-    let wake = FAMILY.lock().end(process.pid(), process.end(), true);
+    let parent = find(parent_of(process.pid()));
+    let keep = parent.is_none_or(|parent| !parent.signals.ignores_children());
+    let wake = FAMILY.lock().end(process.pid(), process.end(), keep);
     for who in [wake.parent, wake.init].into_iter().flatten() {
-        who.children.wake_all();
+        notify(&who);
     }
     drop(wake.ended);
+}
+
+/// Tells the parent that its child was stopped or goes on.
+pub(super) fn tell(process: &Process, news: News) {
+    let parent = FAMILY.lock().note(process.pid(), news);
+    if let Some(parent) = parent {
+        notify(&parent);
+    }
+}
+
+/// Wakes who waits for news first, so that the signal does not make that wait end early.
+fn notify(parent: &Process) {
+    parent.children.wake_all();
+    signal::send(parent, Signal::CHLD);
 }
 
 /// Waits for news of a child: ended ones are gone then. With `all`, also for stops; `None` if there are

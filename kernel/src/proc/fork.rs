@@ -24,17 +24,19 @@ pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
     let space = thread.space().fork().map_err(|_| Errno::ENOMEM)?;
     let files = parent.files.lock().duplicate()?;
     // Dropped here, not under the family's lock, if there is no room for the child.
-    let mut parts = Some((Arc::new(space), files));
+    let space = Arc::new(space);
+    let mut files = Some(files);
     let child = family::add(parent.pid(), |pid| {
-        let (space, files) = parts.take().expect("invariant: called once");
-        Arc::new(Process::new(pid, Some(parent), space, files))
+        let files = files.take().expect("invariant: called once");
+        Arc::new(Process::new(pid, Some(parent), Arc::clone(&space), files))
     })?;
     let start = Start {
         frame,
         vectors: Some(thread.vectors()),
         user_bases: own_user_bases(),
+        mask: thread.mask(),
     };
-    match table::create(&child, &thread.name_bytes(), &start) {
+    match table::create(&child, &space, &thread.name_bytes(), &start) {
         Ok((first, _)) => {
             sched::make_ready(first);
             Ok(child.pid())

@@ -6,6 +6,7 @@ pub(crate) mod exit;
 pub(crate) mod family;
 pub(crate) mod fork;
 pub(crate) mod process;
+pub(crate) mod signal;
 pub(crate) mod table;
 pub(crate) mod thread;
 

@@ -17,7 +17,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use kcore::{Ending, SpinLock, WaitQueue};
+use kcore::{Dispositions, Ending, SpinLock, WaitQueue};
 
 use crate::{
     fs::descriptors::Descriptors,
@@ -25,6 +25,7 @@ use crate::{
     mm::address_space::AddressSpace,
     proc::{
         accounts::{Accounts, ThreadStats},
+        signal::Signals,
         table,
         thread::ThreadRef,
     },
@@ -47,9 +48,12 @@ pub(crate) struct Process {
     /// Tids of threads of this process that are in use: of living ones, and of ended ones that nobody
     /// has joined.
     tids: AtomicU32,
+    /// The tid of the thread that waits to be the only one; 0 if there is none.
+    sole: AtomicU32,
     ending: AtomicBool,
     end: SpinLock<Ending>,
     pub(super) children: WaitQueue<ThreadRef>,
+    pub(crate) signals: Signals,
     /// What the threads that have ended had used.
     pub(super) ended: Accounts,
 }
@@ -62,6 +66,9 @@ impl Process {
         space: Arc<AddressSpace>,
         files: Descriptors,
     ) -> Self {
+        let said = parent.map_or_else(Dispositions::new, |parent| {
+            parent.signals.dispositions.lock().clone()
+        });
         let inherit = |id: fn(&Self) -> u32| AtomicU32::new(parent.map_or(0, id));
         Self {
             pid,
@@ -73,9 +80,11 @@ impl Process {
             first_tid: AtomicU32::new(0),
             threads: AtomicU32::new(0),
             tids: AtomicU32::new(0),
+            sole: AtomicU32::new(0),
             ending: AtomicBool::new(false),
             end: SpinLock::new(Ending::Exited(0)),
             children: WaitQueue::new(),
+            signals: Signals::new(said),
             ended: Accounts::default(),
         }
     }
@@ -103,15 +112,9 @@ impl Process {
         self.gid.store(gid, Ordering::Relaxed);
     }
 
-    #[allow(dead_code, reason = "signals are its callers")]
     /// Whether its threads may tell `other` to do something: as the same user, or as user 0.
     pub(crate) fn may_control(&self, other: &Self) -> bool {
         self.uid() == 0 || self.uid() == other.uid()
-    }
-
-    /// The memory, until the last thread has left.
-    pub(crate) fn space(&self) -> Option<Arc<AddressSpace>> {
-        self.space.lock().clone()
     }
 
     /// Replaces the memory, or takes it away.
@@ -180,6 +183,25 @@ impl Process {
         if !self.ending.swap(true, Ordering::SeqCst) {
             *self.end.lock() = end;
         }
+    }
+
+    /// Lets the thread with this tid wait to be the only one; false if another one does.
+    pub(super) fn begin_sole(&self, tid: u32) -> bool {
+        // ORDERING: SeqCst: as for `begin_end`.
+        self.sole
+            .compare_exchange(0, tid, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    /// The thread is the only one, and the one that the process began with from now on.
+    pub(super) fn finish_sole(&self, tid: u32) {
+        self.first_tid.store(tid, Ordering::Relaxed);
+        self.sole.store(0, Ordering::SeqCst);
+    }
+
+    /// The tid of the thread that waits to be the only one, or 0.
+    pub(crate) fn sole(&self) -> u32 {
+        self.sole.load(Ordering::SeqCst)
     }
 
     /// Whether all threads have to leave.

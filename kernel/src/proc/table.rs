@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use kcore::{JoinCell, SpinLock, Tid, TidAllocator};
 
 use crate::{
-    mm::{frames::OutOfFrames, stacks},
+    mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
     proc::{
         process::Process,
         thread::{Start, Thread, ThreadRef},
@@ -159,12 +159,13 @@ fn make_structure() -> Result<&'static Thread, Errno> {
     }
 }
 
-/// Makes a thread of `process`; the caller makes it ready.
+/// Makes a thread of `process`, whose memory is `space`; the caller makes it ready.
 ///
 /// # Errors
 /// `EAGAIN` if there are too many threads or there is no memory for another.
 pub(crate) fn create(
     process: &Arc<Process>,
+    space: &Arc<AddressSpace>,
     name: &[u8],
     start: &Start<'_>,
 ) -> Result<(&'static Thread, Tid), Errno> {
@@ -174,7 +175,7 @@ pub(crate) fn create(
     };
     cell(tid).open(tid, process.pid());
     process.thread_begins(tid.raw());
-    thread.prepare(tid, Arc::clone(process), name, start);
+    thread.prepare(tid, Arc::clone(process), Arc::clone(space), name, start);
     // ORDERING: Release pairs with `find`.
     table().living[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
     Ok((thread, tid))
@@ -193,15 +194,18 @@ pub(crate) fn free_tid(process: &Process, tid: Tid) {
     table().tids.lock().free(tid);
 }
 
-/// Gives back the tids of a process whose threads have all ended: nobody can join them any more.
-pub(super) fn free_tids(process: &Process) {
-    if process.tid_count() == 0 {
-        return;
-    }
-    for cell in &table().cells {
+/// Gives back the tid `last`, and all others of a process whose other threads have ended: nobody can
+/// join them any more.
+pub(super) fn free_tids(process: &Process, last: Tid, living: u32) {
+    let free = |cell: &JoinCell<ThreadRef>| {
         if let Some(tid) = cell.abandon(process.pid()) {
             free_tid(process, tid);
         }
+    };
+    // As a rule that is all, and saves the look at each slot.
+    free(cell(last));
+    if process.tid_count() > living {
+        table().cells.iter().for_each(free);
     }
 }
 

@@ -18,7 +18,8 @@ use core::{
 };
 
 use kcore::{
-    FutexKey, Linked, ParkCell, RunLink, SpinLock, State, StateCell, Tid, WaitLink, Waiter,
+    FutexKey, Linked, ParkCell, RunLink, Signal, SignalSet, SpinLock, State, StateCell, Tid,
+    WaitLink, Waiter,
     sched::{PolicyKind, Scheduled, Share},
 };
 
@@ -37,8 +38,12 @@ use crate::{
     },
 };
 
-/// Bit of `work`: the process ends, leave on the way out of the kernel.
+/// Bit of `work`: the process ends, leave on the way out of the kernel. Set once.
 const LEAVE: u32 = 1 << 0;
+/// Bit of `work`: there may be a signal to take. Cleared by the thread before it looks.
+pub(super) const SIGNAL: u32 = 1 << 1;
+/// Bit of `work`: the process may be stopped. Cleared by the thread before it looks.
+pub(super) const STOP: u32 = 1 << 2;
 
 /// The greatest length of a thread's name.
 pub(crate) const NAME_LEN: usize = 255;
@@ -51,15 +56,18 @@ pub(crate) struct Start<'a> {
     pub(crate) vectors: Option<&'a fpu::Area>,
     /// Its `fs` and `gs` bases.
     pub(crate) user_bases: [u64; 2],
+    /// The signals that it blocks: its maker's.
+    pub(crate) mask: SignalSet,
 }
 
 impl<'a> Start<'a> {
     /// With these registers, and everything else as in a new program.
-    pub(crate) fn fresh(frame: &'a TrapFrame) -> Self {
+    pub(crate) fn fresh(frame: &'a TrapFrame, mask: SignalSet) -> Self {
         Self {
             frame,
             vectors: None,
             user_bases: [0; 2],
+            mask,
         }
     }
 }
@@ -87,6 +95,12 @@ pub(crate) struct Thread {
     state: StateCell,
     share: Share,
     queued: AtomicBool,
+    /// Signals that the thread does not take now: its own to write, everybody's to read.
+    mask: AtomicU32,
+    /// The mask that comes back after the next handler.
+    saved_mask: Cell<Option<SignalSet>>,
+    /// Signals for this thread alone.
+    pending: AtomicU32,
     /// 0 while the structure is in the pool.
     tid: AtomicU32,
     pid: AtomicU32,
@@ -128,6 +142,9 @@ impl Thread {
             state: StateCell::new(),
             share: Share::new(PolicyKind::RoundRobin),
             queued: AtomicBool::new(false),
+            mask: AtomicU32::new(0),
+            saved_mask: Cell::new(None),
+            pending: AtomicU32::new(0),
             tid: AtomicU32::new(0),
             pid: AtomicU32::new(0),
             next_ready: AtomicPtr::default(),
@@ -148,7 +165,14 @@ impl Thread {
     }
 
     /// Makes the structure, fresh from the pool, a thread of `process`.
-    pub(super) fn prepare(&self, tid: Tid, process: Arc<Process>, name: &[u8], start: &Start<'_>) {
+    pub(super) fn prepare(
+        &self,
+        tid: Tid,
+        process: Arc<Process>,
+        space: Arc<AddressSpace>,
+        name: &[u8],
+        start: &Start<'_>,
+    ) {
         let frame_at = self.stack_end - FRAME_TO_STACK_END;
         let context = frame_at - size_of::<u64>() as u64;
         // SAFETY: the top of the thread's own stack, which is mapped and not in use.
@@ -162,19 +186,17 @@ impl Thread {
         unsafe { (context as *mut u64).write(start_address) };
         // SAFETY: the caller owns the structure.
         unsafe { *self.context.get() = context };
-        {
-            let mut own = self.name.lock();
-            own.clear();
-            own.extend_from_slice(name)
-                .expect("invariant: names are checked for their length");
-        }
+        self.set_name(name);
         // ORDERING: Relaxed: published by the run queue's lock; `pid` and the process's flag have their
         // own order.
         self.tid.store(tid.raw(), Ordering::Relaxed);
         self.work.store(0, Ordering::Relaxed);
+        self.mask.store(start.mask.bits(), Ordering::Relaxed);
+        self.pending.store(0, Ordering::Relaxed);
+        self.saved_mask.set(None);
         self.user_bases.set(start.user_bases);
         self.accounts.clear();
-        self.replace_space(process.space());
+        self.replace_space(Some(space));
         let pid = process.pid();
         // SAFETY: the caller owns the structure.
         unsafe { *self.process.get() = Some(process) };
@@ -284,6 +306,14 @@ impl Thread {
         self.pid.load(Ordering::SeqCst)
     }
 
+    /// Renames it.
+    pub(super) fn set_name(&self, name: &[u8]) {
+        let mut own = self.name.lock();
+        own.clear();
+        own.extend_from_slice(name)
+            .expect("invariant: names are checked for their length");
+    }
+
     /// The name.
     pub(super) fn name_bytes(&self) -> heapless::Vec<u8, NAME_LEN> {
         self.name.lock().clone()
@@ -298,6 +328,12 @@ impl Thread {
     pub(super) fn vectors(&self) -> &fpu::Area {
         // SAFETY: the end of the thread's own stack, written by the entry code before any Rust ran.
         unsafe { &*(self.entry_stack as *const fpu::Area) }
+    }
+
+    /// Sets the vector registers that the way back to ring 3 loads; only for the thread itself.
+    pub(super) fn set_vectors(&self, vectors: &fpu::Area) {
+        // SAFETY: as for `vectors`; nobody has a reference to it now.
+        unsafe { (self.entry_stack as *mut fpu::Area).write(*vectors) };
     }
 
     /// Where the stack pointer is kept, for the switch.
@@ -339,15 +375,39 @@ impl Thread {
 
     /// Tells the thread to leave the kernel for ever on its next way out, and wakes it.
     pub(crate) fn ask_to_leave(&'static self) {
-        // ORDERING: AcqRel: before the wake-up, which the thread takes first.
-        self.work.fetch_or(LEAVE, Ordering::AcqRel);
+        self.ask(LEAVE);
+    }
+
+    /// Sets bits of the thread's work, and wakes it.
+    pub(super) fn ask(&'static self, work: u32) {
+        // ORDERING: SeqCst: after what it is told to look at, and before the wake-up, which the thread
+        // takes first.
+        self.work.fetch_or(work, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Lets the thread look whether its wait is over.
+    pub(super) fn wake(&'static self) {
         ThreadRef(self).wake();
+    }
+
+    /// Whether the thread has something to do on its way out of the kernel.
+    #[inline(always)]
+    pub(crate) fn has_work(&self) -> bool {
+        // ORDERING: Acquire pairs with `ask`.
+        self.work.load(Ordering::Acquire) != 0
+    }
+
+    /// Clears a bit of the thread's work; whether it was set.
+    pub(super) fn take_work(&self, bit: u32) -> bool {
+        // ORDERING: SeqCst: before the look at what the bit is about.
+        self.work.fetch_and(!bit, Ordering::SeqCst) & bit != 0
     }
 
     /// Whether the thread has been told to leave.
     #[inline]
     pub(crate) fn must_leave(&self) -> bool {
-        // ORDERING: Acquire pairs with `ask_to_leave`.
+        // ORDERING: Acquire pairs with `ask`.
         self.work.load(Ordering::Acquire) & LEAVE != 0
     }
 
@@ -357,6 +417,44 @@ impl Thread {
         if self.must_leave() {
             exit::exit_thread(-1);
         }
+    }
+
+    /// The signals that the thread blocks.
+    pub(crate) fn mask(&self) -> SignalSet {
+        // ORDERING: SeqCst: see `signal`; so are the next.
+        SignalSet::from_bits(self.mask.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn set_mask(&self, mask: SignalSet) {
+        self.mask.store(mask.bits(), Ordering::SeqCst);
+    }
+
+    /// The signals sent to this thread alone.
+    pub(crate) fn pending(&self) -> SignalSet {
+        SignalSet::from_bits(self.pending.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn add_pending(&self, signals: SignalSet) {
+        self.pending.fetch_or(signals.bits(), Ordering::SeqCst);
+    }
+
+    pub(super) fn remove_pending(&self, signal: Signal) {
+        let bit = SignalSet::only(signal).bits();
+        self.pending.fetch_and(!bit, Ordering::SeqCst);
+    }
+
+    /// The mask that comes back after the next handler; only for the thread itself, as the next two.
+    pub(super) fn saved_mask(&self) -> Option<SignalSet> {
+        self.saved_mask.get()
+    }
+
+    pub(super) fn take_saved_mask(&self) -> Option<SignalSet> {
+        self.saved_mask.take()
+    }
+
+    /// Sets a mask until the next handler has returned.
+    pub(crate) fn save_mask(&self) {
+        self.saved_mask.set(Some(self.mask()));
     }
 
     /// What the thread has used.

@@ -38,7 +38,8 @@ use crate::{
         switch,
     },
     mm::address_space,
-    proc::{table, thread::Thread},
+    proc::{signal, table, thread::Thread},
+    trap::frame::TrapFrame,
 };
 
 /// Why a thread was left.
@@ -48,6 +49,8 @@ pub(crate) enum Leave {
     Ready,
     /// It waits: mark it as parked.
     Parked,
+    /// Its process is stopped: mark it as parked.
+    Stopped,
     /// It has ended.
     Ended,
     /// It is the CPU's idle thread, which is in no queue.
@@ -146,6 +149,14 @@ fn park(thread: &'static Thread) {
     switch_away(thread, Leave::Parked);
 }
 
+/// Stops the calling thread, whose process is stopped, until its next token.
+pub(crate) fn stop(thread: &'static Thread) {
+    if !thread.park().take_token() {
+        thread.accounts().count_involuntary();
+        switch_away(thread, Leave::Stopped);
+    }
+}
+
 /// Leaves the calling thread, which has ended.
 pub(crate) fn leave_for_ever() -> ! {
     switch_away(cpu::current(), Leave::Ended);
@@ -194,11 +205,16 @@ fn settle() {
     if leave != Leave::Parked {
         settle_unparked(cpu, old, leave);
     } else {
-        // Before the word says so: after it, the thread is its waker's.
-        old.enter_state(State::Waiting);
-        if old.park().finish_park() {
-            enqueue(cpu, old);
-        }
+        settle_parked(cpu, old, State::Waiting);
+    }
+}
+
+#[inline(always)]
+fn settle_parked(cpu: &Cpu, old: &'static Thread, state: State) {
+    // Before the word says so: after it, the thread is its waker's.
+    old.enter_state(state);
+    if old.park().finish_park() {
+        enqueue(cpu, old);
     }
 }
 
@@ -210,15 +226,18 @@ fn settle_unparked(cpu: &Cpu, old: &'static Thread, leave: Leave) {
             old.enter_state(State::Terminated);
             table::recycle(old);
         }
+        Leave::Stopped => settle_parked(cpu, old, State::Stopped),
         Leave::Idle | Leave::Parked => {}
     }
 }
 
 /// The first thing that a new thread runs: the switch to it ends here.
-pub(crate) extern "C" fn first_return() {
+pub(crate) extern "C" fn first_return(frame: &mut TrapFrame) {
     settle();
     let thread = cpu::current();
-    thread.leave_if_asked();
+    if thread.has_work() {
+        signal::work(thread, frame);
+    }
     thread.accounts().enter_user();
 }
 
@@ -227,6 +246,11 @@ pub(crate) fn own_user_bases() -> [u64; 2] {
     let bases = swap_user_bases([0; 2]);
     swap_user_bases(bases);
     bases
+}
+
+/// Sets the calling thread's `fs` and `gs` bases.
+pub(crate) fn set_own_user_bases(bases: [u64; 2]) {
+    swap_user_bases(bases);
 }
 
 /// Sets the program's `fs` and `gs` bases and returns the old ones.

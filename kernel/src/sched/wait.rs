@@ -4,19 +4,21 @@ use kcore::Pause;
 
 use crate::{
     arch::{clock, cpu},
-    proc::thread::Thread,
+    proc::{signal, thread::Thread},
     sched::park,
 };
 
 /// No deadline.
 pub(crate) const FOREVER: u64 = u64::MAX;
 
-/// Stops the calling thread until its next token, its deadline, or the end of its process.
+/// Stops the calling thread until its next token, its deadline, a signal for it, or the end of its
+/// process. [`Pause::Interrupted`] means one of the last two: the call that waits returns `EINTR`, and
+/// what has come is done on the way out of the kernel.
 ///
 /// A token may be stale: the caller looks whether its wait is over, and comes back if not.
 #[inline(always)]
 pub(crate) fn pause_until(thread: &'static Thread, deadline_ns: u64) -> Pause {
-    if thread.must_leave() {
+    if thread.has_work() && signal::interrupts_wait(thread) {
         return Pause::Interrupted;
     }
     if deadline_ns == FOREVER {
@@ -24,7 +26,7 @@ pub(crate) fn pause_until(thread: &'static Thread, deadline_ns: u64) -> Pause {
     } else if !park_until(thread, deadline_ns) {
         return Pause::TimedOut;
     }
-    if thread.must_leave() {
+    if thread.has_work() && signal::interrupts_wait(thread) {
         return Pause::Interrupted;
     }
     Pause::Again
@@ -42,4 +44,9 @@ fn park_until(thread: &'static Thread, deadline_ns: u64) -> bool {
     park(thread);
     cpu.queue.cancel_timer(deadline_ns, thread);
     true
+}
+
+/// Stops the calling thread until its next token, whatever signals come.
+pub(crate) fn until_woken(thread: &'static Thread) {
+    park(thread);
 }

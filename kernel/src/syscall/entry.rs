@@ -7,8 +7,8 @@
 //! values in them across a system call, and no value of the kernel gets out.
 //!
 //! Between entry and exit: account the program's time, count the call, look the function up in
-//! [`CALLS`](super::CALLS) and call it as C with the arguments where they are; store the result; end
-//! the thread if its process ends; account the kernel's time. `rbx` holds the thread meanwhile. On the
+//! [`CALLS`](super::CALLS) and call it as C with the arguments where they are; store the result; do
+//! what the thread was asked to do (end, take a signal); account the kernel's time. `rbx` holds the thread meanwhile. On the
 //! way back the callee-saved registers but `rbx` need no load: Rust has preserved them.
 
 use core::{
@@ -68,7 +68,7 @@ global_asm!(
     "call [rax + r11 * 8]",
     "2:",
     "mov [rsp + {frame_rax}], rax",
-    "cmp dword ptr [rbx + {work}], 0",
+    "cmp dword ptr [rbx + {work_offset}], 0",
     "jne 5f",
     "3:",
     "rdtsc",
@@ -93,9 +93,40 @@ global_asm!(
     "4:",
     "call {unknown}",
     "jmp 2b",
+    // Something to do first: complete the frame, since a signal's handler may be called with it, and
+    // go back with all of it.
     "5:",
-    "call {leave}",
-    "jmp 3b",
+    "mov [rsp + {r15}], r15",
+    "mov [rsp + {r14}], r14",
+    "mov [rsp + {r13}], r13",
+    "mov [rsp + {r12}], r12",
+    "mov [rsp + {rbp}], rbp",
+    "mov qword ptr [rsp + {r11}], 0",
+    "mov qword ptr [rsp + {rcx}], 0",
+    "6:",
+    "mov rdi, rsp",
+    "call {work}",
+    "jmp trap_return",
+    // A call that has set the whole frame itself: the return address above it is not used.
+    ".globl sigreturn_entry",
+    "sigreturn_entry:",
+    "add rsp, 8",
+    "mov rdi, rsp",
+    "call {sigreturn}",
+    "jmp 6b",
+    // The same, unless it fails; the frame is its third argument.
+    ".globl exec_entry",
+    "exec_entry:",
+    "lea rdx, [rsp + 8]",
+    "sub rsp, 8",
+    "call {exec}",
+    "add rsp, 8",
+    "test rax, rax",
+    "js 7f",
+    "add rsp, 8",
+    "jmp 6b",
+    "7:",
+    "ret",
     user_rsp = const USER_RSP_OFFSET,
     rsp0 = const RSP0_OFFSET,
     current = const CURRENT_OFFSET,
@@ -103,17 +134,33 @@ global_asm!(
     user_code = const USER_CODE,
     user_time = const ACCOUNTS_OFFSET + USER_OFFSET,
     syscalls = const ACCOUNTS_OFFSET + SYSCALLS_OFFSET,
-    work = const WORK_OFFSET,
+    work_offset = const WORK_OFFSET,
     frame_rdx = const offset_of!(TrapFrame, rdx),
     frame_rax = const offset_of!(TrapFrame, rax),
     count = const super::COUNT,
     calls = sym super::CALLS,
     unknown = sym super::unknown,
-    leave = sym super::leave_if_asked,
+    work = sym super::work,
+    sigreturn = sym super::signal::sigreturn,
+    exec = sym process::exec,
+    r15 = const offset_of!(TrapFrame, r15),
+    r14 = const offset_of!(TrapFrame, r14),
+    r13 = const offset_of!(TrapFrame, r13),
+    r12 = const offset_of!(TrapFrame, r12),
+    rbp = const offset_of!(TrapFrame, rbp),
+    r11 = const offset_of!(TrapFrame, r11),
+    rcx = const offset_of!(TrapFrame, rcx),
 );
 
 unsafe extern "C" {
     static syscall_entry: u8;
+
+    /// The call that replaces the program.
+    #[link_name = "exec_entry"]
+    pub(super) safe fn exec(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64;
+    /// The call that brings back what a signal's handler has interrupted.
+    #[link_name = "sigreturn_entry"]
+    pub(super) safe fn sigreturn(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64;
 }
 
 /// Completes the frame, which lies above the return address, and calls [`process::fork`] with it.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The greatest length of a path, its NUL included.
-const PATH_LEN: usize = 1024;
+pub(super) const PATH_LEN: usize = 1024;
 
 /// Runs `f` with the caller's directory and a path of its memory.
 fn with_path<R>(

@@ -11,10 +11,16 @@
 //! | 6 | close(fd) | 0x103 | futex_wake(\*word, n) |
 //! | 8 | mmap(address, length, protection, fd, offset) | 0x104 | clock() |
 //! | 9 | munmap(address) | 0x105 | cpu_count() |
-//! | 10 | fork() → child or 0 | 0x112 | waitpid(pid or -1, \*news, options) |
+//! | 10 | fork() → child or 0 | 0x110 / 0x111 | spawn(path, argv) → child / exec(path, argv) |
+//! | | | 0x112 | waitpid(pid or -1, \*news, options) |
 //! | | | 0x113 / 0x114 | getpid() / getppid() |
 //! | | | 0x115 / 0x116 | getuid() / setuid(uid) |
 //! | | | 0x117 / 0x118 | getgid() / setgid(gid) |
+//! | | | 0x119 / 0x11f | kill(pid, signal) / tkill(tid, signal) |
+//! | | | 0x11a | sigaction(signal, handler, mask, restorer) → old handler |
+//! | | | 0x11b | sigmask(how, mask) → old mask |
+//! | | | 0x11c | sigreturn() |
+//! | | | 0x11d / 0x11e | sigpending() / sigsuspend(mask) |
 //! | | | 0x106 | thread_stats(tid, \*out) |
 //! | | | 0x107 | shutdown(value) |
 //! | | | 0x108 | thread_detach(tid) |
@@ -33,9 +39,10 @@ mod machine;
 mod memory;
 mod process;
 mod schedule;
+mod signal;
 mod thread;
 
-use crate::{arch::cpu, syscall::errno::Errno};
+use crate::{arch::cpu, syscall::errno::Errno, trap::frame::TrapFrame};
 
 type Result = core::result::Result<u64, Errno>;
 
@@ -84,6 +91,7 @@ static CALLS: [Call; COUNT] = {
         18 => file::readdir(a, b, c);
         19 => file::stat(a, b);
         20 => file::fsync(a);
+        0x110 => process::spawn(a, b);
         0x112 => process::waitpid(a, b, c);
         0x113 => process::getpid();
         0x114 => process::getppid();
@@ -91,6 +99,12 @@ static CALLS: [Call; COUNT] = {
         0x116 => process::setuid(a);
         0x117 => process::getgid();
         0x118 => process::setgid(a);
+        0x119 => signal::kill(a, b);
+        0x11a => signal::action(a, b, c, d);
+        0x11b => signal::mask(a, b);
+        0x11d => signal::pending();
+        0x11e => signal::suspend(a);
+        0x11f => signal::tkill(a, b);
         0x100 => thread::gettid();
         0x101 => thread::yield_now();
         0x102 => futex::wait(a, b, c);
@@ -125,6 +139,8 @@ static CALLS: [Call; COUNT] = {
         0x18a => schedule::trace_write(a, b);
     }
     calls[10] = entry::fork;
+    calls[0x111] = entry::exec;
+    calls[0x11c] = entry::sigreturn;
     calls
 };
 
@@ -133,7 +149,9 @@ extern "C" fn unknown(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
     Errno::ENOSYS.to_result()
 }
 
-/// What the way out calls if the thread has something left to do.
-extern "C" fn leave_if_asked() {
-    cpu::current().leave_if_asked();
+/// What the way out calls if the thread has something left to do. The frame is complete.
+extern "C" fn work(frame: &mut TrapFrame) {
+    let thread = cpu::current();
+    crate::proc::signal::work(thread, frame);
+    thread.accounts().enter_user();
 }

@@ -1,13 +1,15 @@
 //! System calls about processes.
 
+use alloc::{vec, vec::Vec};
+
 use kcore::Which;
 
 use super::Result;
 use crate::{
     arch::cpu,
     mm::uaccess,
-    proc::{family, fork},
-    syscall::errno::Errno,
+    proc::{exec, family, fork},
+    syscall::{errno::Errno, file::PATH_LEN},
     trap::frame::TrapFrame,
 };
 
@@ -25,6 +27,60 @@ pub(super) extern "C" fn fork(frame: &TrapFrame) -> u64 {
     };
     match fork::fork(cpu::current(), &frame) {
         Ok(child) => u64::from(child),
+        Err(errno) => errno.to_result(),
+    }
+}
+
+/// The most arguments of a program.
+const ARGUMENTS: usize = 1024;
+/// The greatest length of all of them.
+const ARGUMENTS_LEN: usize = 32 << 10;
+
+/// The words at `argv`, a table of addresses that ends with 0; none if `argv` is 0.
+fn arguments(argv: u64) -> core::result::Result<Vec<Vec<u8>>, Errno> {
+    let mut words = Vec::new();
+    let mut buffer = vec![0; ARGUMENTS_LEN];
+    let mut left = ARGUMENTS_LEN;
+    if argv == 0 {
+        return Ok(words);
+    }
+    loop {
+        let mut address = [0; 8];
+        uaccess::copy_in(argv + words.len() as u64 * 8, &mut address)?;
+        let address = u64::from_ne_bytes(address);
+        if address == 0 {
+            return Ok(words);
+        }
+        let word = match uaccess::copy_text(address, &mut buffer[..left]) {
+            Err(Errno::ENAMETOOLONG) => return Err(Errno::E2BIG),
+            other => other?,
+        };
+        if words.len() == ARGUMENTS || word.len() + 1 >= left {
+            return Err(Errno::E2BIG);
+        }
+        left -= word.len() + 1;
+        words.push(word.to_vec());
+    }
+}
+
+/// spawn(path, argv) → the number of a child that runs the program.
+pub(super) fn spawn(path: u64, argv: u64) -> Result {
+    let mut buffer = [0; PATH_LEN];
+    let path = uaccess::copy_text(path, &mut buffer)?;
+    let words = arguments(argv)?;
+    exec::spawn(cpu::current(), path, &words).map(u64::from)
+}
+
+/// exec(path, argv): the program takes the place of the caller's; returns only an error.
+pub(super) extern "C" fn exec(path: u64, argv: u64, frame: &mut TrapFrame) -> u64 {
+    let mut run = || {
+        let mut buffer = [0; PATH_LEN];
+        let path = uaccess::copy_text(path, &mut buffer)?;
+        let words = arguments(argv)?;
+        exec::exec(cpu::current(), path, &words, frame)
+    };
+    match run() {
+        Ok(()) => 0,
         Err(errno) => errno.to_result(),
     }
 }

@@ -51,8 +51,13 @@ pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Re
     let stack = (stack_end & !15).wrapping_sub(8);
     uaccess::store_u64(stack, 0)?;
     let frame = TrapFrame::start(entry, stack, [argument, 0]);
-    let (thread, tid) = table::create(process, name, &Start::fresh(&frame))?;
-    if process.is_ending() {
+    let (thread, tid) = table::create(
+        process,
+        own.space(),
+        name,
+        &Start::fresh(&frame, own.mask()),
+    )?;
+    if process.is_ending() || process.sole() != 0 {
         thread.ask_to_leave();
     }
     sched::make_ready(thread);
@@ -67,8 +72,8 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
     if tid.raw() == thread.tid() {
         return Err(Errno::EDEADLK);
     }
-    if code_at != 0 && !thread.space().is_writable(code_at, 4) {
-        return Err(Errno::EFAULT);
+    if code_at != 0 {
+        uaccess::probe(code_at, 4)?;
     }
     let cell = table::cell(tid);
     let code = cell

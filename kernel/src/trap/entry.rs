@@ -86,6 +86,9 @@ global_asm!(
     "fxsave64 [rsp + 176]",
     "mov rdi, rsp",
     "call {from_user}",
+    // Back to ring 3 with all that is in the frame; the system-call entry comes here, too.
+    ".globl trap_return",
+    "trap_return:",
     "fxrstor64 [rsp + 176]",
     "3:",
     "pop_registers",
@@ -111,12 +114,14 @@ global_asm!(
     // Where a new thread's first switch leads: rsp is at its frame.
     ".globl thread_start",
     "thread_start:",
+    "mov rdi, rsp",
     "call {first_return}",
     "fxrstor64 [rip + {initial}]",
     "jmp 3b",
     // The same for a thread with vector registers of its own.
     ".globl thread_start_with_vectors",
     "thread_start_with_vectors:",
+    "mov rdi, rsp",
     "call {first_return}",
     "fxrstor64 [rsp + 176]",
     "jmp 3b",

@@ -1,11 +1,12 @@
-//! Faults: a program that did wrong ends, with one line on the console; a kernel fault ends all.
+//! Faults: a program that did wrong ends, with one line on the console, unless it handles the signal
+//! that stands for the fault; a kernel fault ends all.
 //!
 //! A page fault may be the first touch of a lazy page: then the page is made and the program goes on.
 //! In the kernel, a page fault in a user copy makes the copy fail.
 
 use core::fmt;
 
-use kcore::Ending;
+use kcore::{Ending, Signal};
 use x86_64::registers::control::Cr2;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
         address_space::{Access, FaultError},
         uaccess::{self, Recovery},
     },
-    proc::exit,
+    proc::{exit, signal},
     trap::frame::TrapFrame,
 };
 
@@ -30,7 +31,7 @@ struct Cause {
 }
 
 /// A fault in ring 3.
-pub(super) fn in_user(frame: &TrapFrame) {
+pub(super) fn in_user(frame: &mut TrapFrame) {
     let mut cause = Cause {
         vector: frame.vector,
         error: frame.error,
@@ -45,6 +46,9 @@ pub(super) fn in_user(frame: &TrapFrame) {
         }
     }
     let thread = cpu::current();
+    if !cause.out_of_memory && signal::handle_fault(thread, frame, cause.signal(), cause.address) {
+        return;
+    }
     crate::println!(
         "kernel: process {}: thread {} ({}) killed at {:#x}: {cause}",
         thread.process().pid(),
@@ -52,7 +56,7 @@ pub(super) fn in_user(frame: &TrapFrame) {
         thread.name(),
         frame.rip,
     );
-    exit::end_group(thread.process(), Ending::Faulted(cause.signal()));
+    exit::end_group(thread.process(), Ending::Faulted(cause.signal().number()));
 }
 
 /// A fault in ring 0: of a user copy, or a mistake of the kernel.
@@ -114,12 +118,12 @@ fn make_page(address: u64, error: u64) -> Result<(), FaultError> {
 
 impl Cause {
     /// The signal that stands for it.
-    fn signal(&self) -> u8 {
+    fn signal(&self) -> Signal {
         match self.vector {
-            0 | 16 | 19 => 8,
-            1 | 3 => 5,
-            6 => 4,
-            _ => 11,
+            0 | 16 | 19 => Signal::FPE,
+            1 | 3 => Signal::TRAP,
+            6 => Signal::ILL,
+            _ => Signal::SEGV,
         }
     }
 }

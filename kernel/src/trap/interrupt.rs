@@ -11,6 +11,7 @@ use crate::{
     },
     console,
     mm::shootdown,
+    proc::signal,
     sched,
     trap::{fault, frame::TrapFrame},
 };
@@ -41,7 +42,9 @@ pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
     if tick_is_over {
         sched::preempt();
     }
-    thread.leave_if_asked();
+    if thread.has_work() {
+        signal::work(thread, frame);
+    }
     thread.accounts().enter_user();
 }
 

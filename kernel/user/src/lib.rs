@@ -14,6 +14,7 @@ mod heap;
 mod memory;
 mod panic;
 pub mod process;
+pub mod signal;
 mod start;
 pub mod thread;
 

@@ -1,4 +1,4 @@
-//! Processes: fork, wait, and who one is.
+//! Processes: fork, programs from files, wait, and who one is.
 //!
 //! # Protocol
 //! [`fork`] makes a copy of the process with the calling thread alone in it; the memory is shared until
@@ -8,10 +8,14 @@
 //! A lock that another thread holds at the moment of the fork stays locked in the child for ever, the
 //! heap's included: fork from a process with one thread, or do little in the child.
 
+use core::ffi::CStr;
+
 use kernel_bridge::kernel::syscall::{self, Errno};
 
 mod number {
     pub(super) const FORK: usize = 10;
+    pub(super) const SPAWN: usize = 0x110;
+    pub(super) const EXEC: usize = 0x111;
     pub(super) const WAITPID: usize = 0x112;
     pub(super) const GETPID: usize = 0x113;
     pub(super) const GETPPID: usize = 0x114;
@@ -182,4 +186,54 @@ pub fn group() -> u32 {
 /// `EPERM` for everybody but user 0.
 pub fn set_group(group: u32) -> Result<(), Errno> {
     call(number::SETGID, [group as usize, 0, 0, 0, 0, 0]).map(drop)
+}
+
+/// The most arguments that [`start`] and [`exec`] take, the program's path included.
+const ARGUMENTS: usize = 16;
+
+/// The table of addresses that the kernel reads arguments from.
+fn table(arguments: &[&CStr]) -> Result<[usize; ARGUMENTS + 1], Errno> {
+    let mut table = [0; ARGUMENTS + 1];
+    if arguments.len() > ARGUMENTS {
+        return Err(Errno::E2BIG);
+    }
+    for (place, argument) in table.iter_mut().zip(arguments) {
+        *place = argument.as_ptr().expose_provenance();
+    }
+    Ok(table)
+}
+
+/// Makes a child that runs the program at `path` with these arguments, the first of which is its name.
+///
+/// # Errors
+/// `ENOENT` and its like for the path, `EACCES` for what is no file, `ENOEXEC` for what is no program,
+/// `E2BIG` for more than 16 arguments or very long ones, `EAGAIN` and `ENOMEM` as for [`fork`].
+pub fn start(path: &CStr, arguments: &[&CStr]) -> Result<Pid, Errno> {
+    let child = run(number::SPAWN, path, arguments)?;
+    Ok(Pid(child as u32))
+}
+
+/// Gives the process the program at `path`; all other threads end.
+///
+/// # Errors
+/// As for [`start`]: then the program goes on as it was.
+pub fn exec(path: &CStr, arguments: &[&CStr]) -> Errno {
+    match run(number::EXEC, path, arguments) {
+        Ok(_) => unreachable!("invariant: the kernel never returns from a granted exec"),
+        Err(why) => why,
+    }
+}
+
+fn run(number: usize, path: &CStr, arguments: &[&CStr]) -> Result<usize, Errno> {
+    let table = table(arguments)?;
+    // The kernel reads the path, the table and the words, which live across the call.
+    let args = [
+        path.as_ptr().expose_provenance(),
+        core::hint::black_box(&table).as_ptr().expose_provenance(),
+        0,
+        0,
+        0,
+        0,
+    ];
+    call(number, args)
 }

@@ -18,8 +18,10 @@ mod pipes;
 mod pointers;
 mod processes;
 mod processor;
+mod programs;
 mod runtime;
 mod schedule;
+mod signals;
 mod sockets;
 mod statistics;
 mod tree;
@@ -42,6 +44,8 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("mappings", mappings::CASES),
     ("statistics", statistics::CASES),
     ("processes", processes::CASES),
+    ("signals", signals::CASES),
+    ("programs", programs::CASES),
     ("files", files::CASES),
     ("tree", tree::CASES),
     ("pipes", pipes::CASES),
