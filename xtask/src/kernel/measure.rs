@@ -20,8 +20,8 @@ const BARS: [(&str, u64); 5] = [
     ("null-syscall", 90),
     ("yield-switch", 220),
     ("create-join", 1350),
-    ("futex-round-trip", 800),
-    ("fork-exit-wait", 70_000),
+    ("futex-round-trip", 880),
+    ("fork-exit-wait", 25_000),
 ];
 
 /// How long one boot may take.
