@@ -8,7 +8,9 @@
 //! Reading order: [`worker`](self) (`worker.rs`: what one worker does), `idle.rs` (how it goes to
 //! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends), `home.rs` (what
 //! keeps the memory); then `poll.rs`, `watch.rs`, `caller.rs` (latency), `driver.rs` and `io/`
-//! (sockets), `time/`, `blocking/`.
+//! (sockets), `time/`, `blocking/`; `seat.rs` (a runtime without threads), `simulate.rs` (one that
+//! a seed decides), `local_set.rs` (tasks that stay), `spare.rs` and `watchdog.rs` (workers that
+//! block), `observe.rs`, `metrics.rs` and `record.rs` (what it tells of itself).
 //!
 //! # Examples
 //! ```

@@ -132,6 +132,21 @@ impl<T: Threads> Runtime<T> {
         self.spawner.spawn(future)
     }
 
+    /// As [`spawn`](Self::spawn), but a runtime that takes no more hands the future back.
+    ///
+    /// # Errors
+    /// The future, not polled: [`ShutDown`](exec_core::Reason::ShutDown) once a shutdown has
+    /// begun, [`Forked`](exec_core::Reason::Forked) in a child of fork. When the shutdown begins
+    /// at this very moment, the handle says so instead.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, Rejected<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawner.try_spawn(future)
+    }
+
     /// As [`spawn`](Self::spawn), with a name that dumps, the watchdog and traces show. A runtime
     /// that does not [observe](Builder::observe) its tasks forgets it.
     ///

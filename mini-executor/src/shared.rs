@@ -229,6 +229,14 @@ impl<T: Threads> Shared<T> {
         }
     }
 
+    /// Why a new task would be refused now.
+    pub(crate) fn refusal(&self) -> Option<Reason> {
+        if self.phase.get() != OPEN {
+            return Some(Reason::ShutDown);
+        }
+        self.is_forked().then_some(Reason::Forked)
+    }
+
     /// Whether this is a child of `fork`, where the runtime has no threads. A runtime without
     /// threads of its own has lost none.
     pub(crate) fn is_forked(&self) -> bool {

@@ -110,3 +110,19 @@ fn the_tasks_of_a_task_that_is_drained_are_refused() {
         assert!(ender.join().expect("returns").is_clean());
     });
 }
+
+#[test]
+fn a_future_that_comes_too_late_is_handed_back() {
+    watched(|| {
+        let runtime = two_workers();
+        let early = runtime.try_spawn(async { 1 }).expect("taken");
+        assert!(runtime.shutdown(Shutdown::Drain).is_clean());
+        assert_eq!(early.join().expect("drained"), 1);
+        let late = runtime.try_spawn(async { 2 }).expect_err("too late");
+        assert_eq!(late.reason, exec_core::Reason::ShutDown);
+        // It was not polled, and runs elsewhere.
+        let elsewhere = two_workers();
+        let task = elsewhere.spawn(late.into_job());
+        assert_eq!(task.join().expect("ends"), 2);
+    });
+}
