@@ -407,3 +407,32 @@ impl Completion for Header {
 unsafe impl Sync for Header {}
 // SAFETY: a waker is `Send`, and the rest is atomic.
 unsafe impl Send for Header {}
+
+#[cfg(all(test, feature = "std", not(loom)))]
+mod tests {
+    use std::process::Command;
+
+    use super::Header;
+
+    /// The process aborts, so a child does it.
+    #[test]
+    fn a_count_of_wakers_that_would_overflow_aborts() {
+        if std::env::var_os("OVERFLOW").is_some() {
+            let header = Header::new(isize::MAX as usize + 1);
+            header.retain();
+            return;
+        }
+        let child = Command::new(std::env::current_exe().expect("known"))
+            .args([
+                "--exact",
+                "task::header::tests::a_count_of_wakers_that_would_overflow_aborts",
+                "--nocapture",
+            ])
+            .env("OVERFLOW", "1")
+            .output()
+            .expect("runs");
+        let text = std::string::String::from_utf8_lossy(&child.stderr);
+        assert!(!child.status.success(), "it went on");
+        assert!(text.contains("more wakers"), "{text}");
+    }
+}
