@@ -73,7 +73,8 @@ impl<S: Schedule + ?Sized> Schedule for Arc<S> {
 
 enum Stage<Fut: Future> {
     Future(Fut),
-    Output(Result<Fut::Output, JoinError>),
+    /// An error is rare and larger than most outputs: it lies outside.
+    Output(Result<Fut::Output, Box<JoinError>>),
     Empty,
 }
 
@@ -273,7 +274,7 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
             Ok(Poll::Ready(output)) => {
                 let output = match cell.drop_future() {
                     Ok(()) => Ok(output),
-                    Err(payload) => Err(JoinError::Panicked(payload)),
+                    Err(payload) => Err(Box::new(JoinError::Panicked(payload))),
                 };
                 cell.replace(Stage::Output(output));
                 // SAFETY: claimed, output in place, the job's reference goes.
@@ -328,7 +329,7 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
                 _ => JoinError::Panicked(payload),
             },
         };
-        cell.replace(Stage::Output(Err(why)));
+        cell.replace(Stage::Output(Err(Box::new(why))));
         // SAFETY: claimed, output in place, the reference goes.
         unsafe { Self::finish(ptr) }
     }
@@ -346,7 +347,10 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
         let unseen = match cell.head.header.complete() {
             Output::Joiners => Ok(()),
             Output::Orphaned => match cell.replace(Stage::Empty) {
-                Stage::Output(Err(JoinError::Panicked(payload))) => Err(payload),
+                Stage::Output(Err(error)) => match *error {
+                    JoinError::Panicked(payload) => Err(payload),
+                    other => unwind::drop_caught(other),
+                },
                 other => unwind::drop_caught(other),
             },
         };
@@ -386,8 +390,9 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
         let Stage::Output(output) = cell.replace(Stage::Empty) else {
             unreachable!("invariant: a complete cell holds its output");
         };
+        let place = to.cast::<Result<Fut::Output, JoinError>>();
         // SAFETY: by the caller.
-        unsafe { to.cast::<Result<Fut::Output, JoinError>>().write(output) };
+        unsafe { place.write(output.map_err(|error| *error)) };
     }
 
     /// # Safety
