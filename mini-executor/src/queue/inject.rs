@@ -13,6 +13,9 @@ use exec_core::{
 use super::lane::{Container, Lane, Put};
 use crate::padded::Padded;
 
+/// Jobs for which a lane keeps the room when it is empty; a burst's gives it back.
+const KEPT: usize = 4096;
+
 /// A lane's content.
 #[derive(Default)]
 pub(crate) struct Jobs(VecDeque<Job>);
@@ -120,6 +123,9 @@ impl Injector {
                 let first = queue.0.pop_front()?;
                 let share = queue.0.len().div_ceil(sharers).min(most);
                 queue.0.drain(..share).for_each(&rest);
+                if queue.0.is_empty() && queue.0.capacity() > KEPT {
+                    queue.0 = VecDeque::new();
+                }
                 Some(first)
             });
             if let Some(Some(job)) = first {
