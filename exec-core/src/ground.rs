@@ -204,6 +204,10 @@ pub trait Threads: Ground + Copy + Default {
     /// `p` is null or leads to a block as above that lives until the pointer is replaced.
     unsafe fn set_local(&self, p: *mut ());
 
+    /// Asks the ground to end this thread's parks that have an end as punctually as it can, where
+    /// it would otherwise put them off to save wakes.
+    fn be_punctual(&self) {}
+
     /// Ends the whole process at once with `code`, where the ground has that call
     /// (`exit_group` in our kernel); returns when it has not.
     fn exit_group(&self, _code: i32) {}

@@ -56,6 +56,7 @@ mod local_set;
 mod metrics;
 mod observe;
 mod owned;
+mod pace;
 mod padded;
 mod phase;
 mod poll;

@@ -35,6 +35,7 @@ use crate::{
     latch::Latch,
     observe::Observer,
     owned::{Owner, Shard},
+    pace::Pace,
     padded::Padded,
     phase::{CLOSED, OPEN, Phase},
     poll::{Lookout, SharedPatience},
@@ -45,7 +46,10 @@ use crate::{
     seat::Seat,
     simulate::Sim,
     spare::Spares,
-    time::timers::{Added, Timers},
+    time::{
+        keeper::Keeper,
+        timers::{Added, Timers},
+    },
     wait,
     watch::Watch,
     watchdog::Watchdog,
@@ -62,9 +66,18 @@ const LIST_BITS: u32 = 11;
 pub(crate) struct Remote {
     pub(crate) queue: Stealer,
     pub(crate) timers: Timers,
+    pub(crate) pace: Pace,
     pub(crate) tasks: Arc<Shard>,
     pub(crate) counters: Padded<Counters>,
     pub(crate) ring: Ring,
+}
+
+impl Remote {
+    /// Whether what a thief would find here is worth one.
+    #[inline]
+    pub(crate) fn is_worth_a_thief(&self) -> bool {
+        self.pace.is_worth(self.queue.stealable())
+    }
 }
 
 /// See the module head.
@@ -79,6 +92,7 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) driver: Arc<Driver>,
     pub(crate) lookout: Padded<Lookout>,
     pub(crate) watch: Padded<Watch>,
+    pub(crate) keeper: Padded<Keeper>,
     /// How long callers of `block_on` look out.
     pub(crate) patience: SharedPatience,
     /// Its workers.
@@ -203,13 +217,13 @@ impl<T: Threads> Shared<T> {
     ///
     /// One job alone in the ring of a worker that is awake is that worker's own next one. Taking it
     /// would move it to another core for nothing, unless the worker is held up: for that see
-    /// `watch.rs`.
+    /// `watch.rs`. The same holds for a few jobs that it gets through fast: see `pace.rs`.
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty()
             || self
                 .used()
                 .iter()
-                .any(|remote| remote.queue.stealable() > 1)
+                .any(|remote| remote.queue.stealable() > 1 && remote.is_worth_a_thief())
     }
 
     /// The time of this runtime: the ground's, unless a seed makes it.
@@ -353,6 +367,22 @@ impl<T: Threads> Shared<T> {
                 None => self.outside_tasks[list - self.remotes.len()].1.strike(slot),
             },
         });
+    }
+
+    /// Fires the timers of all workers that are due; `true` when there were any.
+    pub(crate) fn fire_timers(&self) -> bool {
+        if self.next_timer() == Nanos::MAX {
+            return false;
+        }
+        let now = self.now();
+        let mut any = false;
+        for remote in self.used() {
+            any |= remote.timers.fire(now);
+        }
+        if any {
+            self.keeper.fired(now);
+        }
+        any
     }
 
     /// Every list of living tasks.

@@ -5,7 +5,7 @@
 //! goes on for long. So while some worker is awake, one of those that sleep is the watch: it wakes
 //! once a [`PERIOD`], and when a worker has not finished a single job since the last time, though
 //! others wait behind it, it takes one of them, the next job first. A woken worker steals the
-//! rest.
+//! rest. It does the same where jobs wait that were held to be fast (`pace.rs`) and are not.
 //!
 //! # States
 //! The watch is on (some worker watches, or did within [`GRACE`]) or off. It goes off when all
@@ -32,10 +32,7 @@ use exec_core::{
     },
 };
 
-use crate::{
-    queue::local::{Steal, Stealer},
-    shared::Shared,
-};
+use crate::{pace::is_backlog, queue::local::Stealer, shared::Shared};
 
 /// How often the watch looks.
 pub(crate) const PERIOD: Duration = Duration::from_micros(400);
@@ -135,12 +132,21 @@ impl Watched {
         for (index, remote) in shared.remotes.iter().enumerate() {
             let finished = remote.counters.ran.get();
             now.push(finished);
-            let held_up = index != own
-                && remote.counters.running.get() > 0
-                && before.get(index) == Some(&finished);
-            if !held_up {
+            let running = index != own && remote.counters.running.get() > 0;
+            let Some(before) = before.get(index).filter(|_| running) else {
+                continue;
+            };
+            let done = finished.wrapping_sub(*before);
+            if done > 0 {
+                // Slower than it was held to be, so that nobody came.
+                let waiting = remote.queue.stealable();
+                if waiting > 1 && is_backlog(waiting, done, PERIOD) {
+                    remote.pace.slow();
+                    rescued = rescued.or_else(|| remote.queue.steal_one().job());
+                }
                 continue;
             }
+            remote.pace.slow();
             if remote.timers.next() != Nanos::MAX {
                 remote.timers.fire(shared.now());
             }
@@ -148,10 +154,7 @@ impl Watched {
                 rescued = remote
                     .queue
                     .take_next()
-                    .or_else(|| match remote.queue.steal_one() {
-                        Steal::Success(job, _) => Some(job),
-                        Steal::Empty | Steal::Retry => None,
-                    });
+                    .or_else(|| remote.queue.steal_one().job());
             }
         }
         self.finished.set(now.into());

@@ -36,6 +36,7 @@ use crate::{
     driver::Bell,
     idle::Awake,
     owned::Owner,
+    pace::Stopwatch,
     phase::{CLOSED, OPEN},
     poll::{Patience, look_out},
     queue::local::{Local, Steal},
@@ -82,6 +83,8 @@ pub(crate) struct Worker<T: Threads> {
     patience: Patience,
     /// It was woken for a job, and takes one even from a ring that has no other.
     greedy: Cell<bool>,
+    /// It takes the time of its turns.
+    stopwatch: Stopwatch,
     /// What it saw of the others when it watched them last.
     watched: Watched,
     /// The workers that one thread plays, this one among them; null where each has its thread.
@@ -121,6 +124,7 @@ impl<T: Threads> Worker<T> {
             dice: Cell::new(index as u64 * 2 + 1),
             patience: Patience::new(),
             greedy: Cell::new(false),
+            stopwatch: Stopwatch::new(),
             watched: Watched::new(),
             stage: Cell::new(core::ptr::null()),
         }
@@ -155,6 +159,7 @@ impl<T: Threads> Worker<T> {
         let role = (Role::Worker, Self::wait_erased as WaitFn);
         let worker = Self::new(shared, index, (queue, tasks), bell, role);
         let ground = worker.shared.ground;
+        ground.be_punctual();
         // SAFETY: once, before the worker sleeps for the first time.
         unsafe {
             worker
@@ -193,6 +198,7 @@ impl<T: Threads> Worker<T> {
         if self.adopted.take() && self.shared.lifo {
             self.place_next(job);
         } else {
+            self.remote().pace.slow();
             self.place_last(job);
             self.note_wake(self.shared.idle.hint());
         }
@@ -234,7 +240,8 @@ impl<T: Threads> Worker<T> {
     #[inline]
     fn hint_for_many(&self) {
         let waiting = self.queue.len();
-        if waiting >= MANY || waiting > 1 && !self.shared.watch.is_on() {
+        let are_many = waiting >= MANY && self.remote().pace.is_worth(waiting);
+        if are_many || waiting > 1 && !self.shared.watch.is_on() {
             self.note_wake(self.shared.idle.hint());
         }
     }
@@ -290,7 +297,7 @@ impl<T: Threads> Worker<T> {
         if let Some(job) = self.queue.pop() {
             return self.got(job);
         }
-        if self.fire_own_timers()
+        if self.shared.fire_timers()
             && let Some(job) = self.queue.take_next().or_else(|| self.queue.pop())
         {
             return self.got(job);
@@ -327,19 +334,19 @@ impl<T: Threads> Worker<T> {
     #[cold]
     fn look_around(&self) -> Option<Job> {
         let shared = &*self.shared;
-        if shared.next_timer() != Nanos::MAX {
-            let now = shared.now();
-            for remote in shared.used() {
-                remote.timers.fire(now);
-            }
+        let pace = &self.remote().pace;
+        if shared.sim.is_none() {
+            // Time that a seed makes tells nothing of the pace.
+            self.stopwatch.look(shared.ground.now(), LOOK, pace);
         }
+        shared.fire_timers();
         let first = self.take_injected();
         // Events that the ring has no room for are better off with the system: see `reactor.rs`;
         // but tasks that never wait must not keep sockets from being served.
         if self.queue.room() >= BATCH || self.turn.get().is_multiple_of(LOOK * LOOK_ANYWAY) {
             self.dispatch(|| shared.driver.look());
         }
-        if !self.queue.is_empty() {
+        if pace.is_worth(self.queue.len()) {
             // What was queued here since the last look was only hinted at.
             self.note_wake(shared.idle.post());
         }
@@ -353,11 +360,6 @@ impl<T: Threads> Worker<T> {
         self.dispatching.set(false);
         self.hint_for_many();
         result
-    }
-
-    fn fire_own_timers(&self) -> bool {
-        let timers = &self.remote().timers;
-        timers.next() != Nanos::MAX && timers.fire(self.shared.now())
     }
 
     fn take_injected(&self) -> Option<Job> {
@@ -383,10 +385,11 @@ impl<T: Threads> Worker<T> {
             let from = self.roll() as usize % count;
             for step in 0..count {
                 let victim = (from + step) % count;
-                if victim == self.index {
+                let remote = &shared.remotes[victim];
+                if victim == self.index || !self.greedy.get() && !remote.is_worth_a_thief() {
                     continue;
                 }
-                match shared.remotes[victim].queue.steal_into(&self.queue, least) {
+                match remote.queue.steal_into(&self.queue, least) {
                     Steal::Success(job, n) => {
                         self.counters().steals.bump_by(n.into());
                         self.note(Event::Steal, || victim as u64);
@@ -453,6 +456,7 @@ impl<T: Threads> Worker<T> {
         if !self.searching.replace(true) {
             shared.idle.search();
         }
+        self.stopwatch.interrupt();
         let lone = Lone::new();
         let seen = look_out(&shared.ground, time, limit, || {
             let held_up = || lone.is_held_up(shared.used().iter().map(|r| &r.queue));
@@ -471,12 +475,13 @@ impl<T: Threads> Worker<T> {
     /// at all when it is `over` while it looks out.
     fn sleep(&self, limit: Option<Nanos>, over: &dyn Fn() -> bool) {
         let shared = &*self.shared;
-        let next = self.remote().timers.next();
+        let next = shared.next_timer();
         let until = limit.map_or(next, |limit| limit.min(next));
         // Whoever waits in the reactor is woken by it; a look-out would not see its events.
         if !shared.driver.is_used() && self.look_out(until, over) {
             return;
         }
+        self.stopwatch.interrupt();
         shared.idle.announce(self.index, self.searching.take());
         if shared.has_work() || over() || shared.phase.get() != OPEN && shared.end_if_quiet() {
             if shared.idle.awake(self.index) == Awake::Alone {
@@ -486,13 +491,16 @@ impl<T: Threads> Worker<T> {
             return;
         }
         // The fence is behind: timers that were added meanwhile are seen.
-        let next = self.remote().timers.next();
+        let (next, keeps) = shared.keeper.arm(shared.next_timer(), || shared.now());
         let until = limit.map_or(next, |limit| limit.min(next));
         if until > Nanos(0) {
             self.counters().parks.bump();
             self.note(Event::ParkStart, || 0);
             self.park(until);
             self.note(Event::ParkEnd, || 0);
+        }
+        if keeps {
+            shared.keeper.disarm(next);
         }
         if shared.idle.awake(self.index) == Awake::Claimed {
             self.counters().wakes.bump();

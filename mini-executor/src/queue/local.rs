@@ -41,7 +41,7 @@ use super::slot::Slot;
 use crate::padded::Padded;
 
 /// Jobs that a ring holds.
-pub const CAPACITY: u32 = if cfg!(loom) { 4 } else { 256 };
+pub const CAPACITY: u32 = if cfg!(loom) { 4 } else { 1024 };
 
 fn pack(steal: u32, real: u32) -> u64 {
     u64::from(steal) << 32 | u64::from(real)
@@ -165,6 +165,16 @@ pub enum Steal {
     Retry,
     /// The last of the jobs; the others are in the thief's ring. The number counts them all.
     Success(Job, u32),
+}
+
+impl Steal {
+    /// The job, where there is one.
+    pub fn job(self) -> Option<Job> {
+        match self {
+            Self::Success(job, _) => Some(job),
+            Self::Empty | Self::Retry => None,
+        }
+    }
 }
 
 /// The owner's end. There is one, and it stays on one thread at a time.
@@ -313,12 +323,6 @@ impl Local {
     pub fn len(&self) -> u32 {
         let (_, real) = unpack(self.ring.head.load(Relaxed));
         self.tail.get().wrapping_sub(real)
-    }
-
-    /// Whether nothing is left to pop.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
