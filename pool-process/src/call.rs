@@ -2,21 +2,23 @@
 //!
 //! # States
 //! * `Open`: queued or with a worker; the handle may leave a waker.
+//! * `Detached`: as `Open`, and the handle is gone.
 //! * `Done`: the outcome lies here. Entered once, by whoever has learnt it.
-//! * `Taken`: the handle has it.
+//! * `Taken`: somebody has it: the handle, or who tells of an error that nobody joins.
 //!
 //! Where the call is (in the queue, or in which slot) is the pool's to know, under its lock.
 //!
 //! # Why nothing is lost
 //! Outcome and waker meet under one lock: either the completer finds the waker, or the handle finds
-//! the outcome. Wakers are cloned, called and dropped outside of it, since they are user code.
+//! the outcome. So do outcome and the handle's drop: exactly one of the two sides has the outcome of a
+//! job that nobody joins, and tells of it where it is an error. Wakers are cloned, called and dropped outside of it, since they are user code.
 
 use core::{mem, task::Waker, time::Duration};
 
 use exec_core::{
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
     unwind,
     wait::Completion,
@@ -33,6 +35,7 @@ const NOWHERE: usize = usize::MAX;
 #[derive(Debug)]
 enum State {
     Open(Option<Waker>),
+    Detached,
     Done(Outcome),
     Taken,
 }
@@ -52,8 +55,6 @@ pub(crate) struct Call {
     retries: AtomicU32,
     /// The slot it is in; written under the pool's lock.
     slot: AtomicUsize,
-    /// Nobody will join it.
-    detached: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -71,7 +72,6 @@ impl Call {
             limit,
             retries: AtomicU32::new(0),
             slot: AtomicUsize::new(NOWHERE),
-            detached: AtomicBool::new(false),
             state: Mutex::new(State::Open(None)),
         }
     }
@@ -94,16 +94,21 @@ impl Call {
         self.retries.fetch_add(1, Relaxed) + 1
     }
 
-    /// Says that nobody will join it.
-    pub(crate) fn detach(&self) {
-        // ORDERING: the completer that misses it has completed a job that was still joined.
-        self.detached.store(true, Relaxed);
-    }
-
-    /// Whether nobody will join it.
-    pub(crate) fn is_detached(&self) -> bool {
-        // ORDERING: see `detach`.
-        self.detached.load(Relaxed)
+    /// Says that nobody will join it; the outcome, if it was there already.
+    pub(crate) fn detach(&self) -> Option<Outcome> {
+        let former = {
+            let mut state = self.state.lock();
+            let next = match *state {
+                State::Open(_) | State::Detached => State::Detached,
+                State::Done(_) | State::Taken => State::Taken,
+            };
+            mem::replace(&mut *state, next)
+        };
+        match former {
+            State::Done(outcome) => Some(outcome),
+            // The waker, if any, is dropped here, outside of the lock.
+            State::Open(_) | State::Detached | State::Taken => None,
+        }
     }
 
     /// Takes the outcome, once.
@@ -114,31 +119,54 @@ impl Call {
         }
         match mem::replace(&mut *state, State::Taken) {
             State::Done(outcome) => Some(outcome),
-            State::Open(_) | State::Taken => None,
+            State::Open(_) | State::Detached | State::Taken => None,
         }
     }
 
-    /// Lays the outcome down and wakes whoever waits. Not under a lock: wakers are user code.
-    pub(crate) fn complete(&self, outcome: Outcome) {
-        let former = {
-            let mut state = self.state.lock();
-            match *state {
-                State::Open(_) => mem::replace(&mut *state, State::Done(outcome)),
-                State::Done(_) | State::Taken => {
-                    debug_assert!(false, "invariant: a call is completed once");
-                    return;
-                }
+    /// Lays the outcome down; what is left to do is the caller's, without any lock, since wakers
+    /// and handlers are user code.
+    #[must_use]
+    pub(crate) fn complete(&self, outcome: Outcome) -> Settled {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Open(waker) => {
+                let waker = waker.take();
+                *state = State::Done(outcome);
+                waker.map_or(Settled::Over, Settled::Wake)
             }
-        };
-        if let State::Open(Some(waker)) = former {
-            let _ = unwind::catch(|| waker.wake()).map_err(unwind::discard);
+            State::Detached => {
+                *state = State::Taken;
+                outcome.map_or_else(Settled::Tell, |_| Settled::Over)
+            }
+            State::Done(_) | State::Taken => {
+                debug_assert!(false, "invariant: a call is completed once");
+                Settled::Over
+            }
         }
+    }
+}
+
+/// What is left to do for a call that is complete.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// Nothing.
+    Over,
+    /// To wake who waits.
+    Wake(Waker),
+    /// To tell of the error, which nobody will join.
+    Tell(JobError),
+}
+
+impl Settled {
+    /// Wakes who waits; a waker may panic.
+    pub(crate) fn wake(waker: Waker) {
+        let _ = unwind::catch(|| waker.wake()).map_err(unwind::discard);
     }
 }
 
 impl Completion for Call {
     fn is_done(&self) -> bool {
-        !matches!(*self.state.lock(), State::Open(_))
+        !matches!(*self.state.lock(), State::Open(_) | State::Detached)
     }
 
     fn subscribe(&self, waker: &Waker) -> bool {
@@ -147,6 +175,7 @@ impl Completion for Call {
             let mut state = self.state.lock();
             match &mut *state {
                 State::Open(kept) => (false, mem::replace(kept, new.take())),
+                State::Detached => (false, None),
                 State::Done(_) | State::Taken => (true, None),
             }
         };
@@ -168,25 +197,29 @@ mod tests {
         let (waker, woken) = counting_waker();
         assert!(!call.subscribe(&waker) && !call.is_done());
         assert_eq!(call.take(), None);
-        call.complete(Ok(vec![1]));
+        let Settled::Wake(found) = call.complete(Ok(vec![1])) else {
+            panic!("somebody waits");
+        };
+        assert!(call.is_done(), "before anybody is woken");
+        Settled::wake(found);
         assert_eq!(woken.load(Relaxed), 1);
-        assert!(call.is_done() && call.subscribe(&waker));
+        assert!(call.subscribe(&waker));
         assert_eq!(call.take(), Some(Ok(vec![1])));
         assert_eq!(call.take(), None);
     }
 
     #[test]
-    fn a_waker_that_panics_takes_nobody_along() {
-        struct Bad;
-        impl std::task::Wake for Bad {
-            fn wake(self: std::sync::Arc<Self>) {
-                panic!("a waker's panic");
-            }
-        }
-        let call = call();
-        assert!(!call.subscribe(&std::sync::Arc::new(Bad).into()));
-        call.complete(Err(JobError::Cancelled));
-        assert_eq!(call.take(), Some(Err(JobError::Cancelled)));
+    fn an_outcome_that_nobody_joins_is_somebodys_once() {
+        let (before, after) = (call(), call());
+        assert_eq!(before.detach(), None);
+        assert!(!before.is_done());
+        let settled = before.complete(Err(JobError::Garbled));
+        assert!(matches!(settled, Settled::Tell(JobError::Garbled)));
+        assert_eq!((before.take(), before.detach()), (None, None));
+        let settled = after.complete(Err(JobError::Garbled));
+        assert!(matches!(settled, Settled::Over));
+        assert_eq!(after.detach(), Some(Err(JobError::Garbled)));
+        assert_eq!((after.take(), after.detach()), (None, None));
     }
 
     fn counting_waker() -> (Waker, std::sync::Arc<AtomicUsize>) {

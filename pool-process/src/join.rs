@@ -189,9 +189,10 @@ impl<R> Drop for JoinHandle<R> {
         if let Inner::Accepted(shared, call) = &self.inner
             && !shared.is_forked()
         {
-            call.detach();
-            if !call.is_done() {
-                shared.arm(call);
+            match call.detach() {
+                Some(Err(error)) => shared.unjoined(call, &error),
+                Some(Ok(_)) => {}
+                None => shared.arm(call),
             }
         }
     }

@@ -31,7 +31,7 @@ use exec_core::{
 };
 
 use crate::{
-    call::Call,
+    call::{Call, Settled},
     channel::{Block, Received},
     error::{JobError, Reason},
     frame::{Garbled, Kind},
@@ -175,18 +175,17 @@ impl Shared {
         if quiet {
             self.quiet.notify_all();
         }
-        for (call, outcome) in done {
-            if call.is_detached()
-                && let Err(error) = &outcome
-            {
-                self.unjoined(&call, error);
+        for (call, settled) in done {
+            match settled {
+                Settled::Over => {}
+                Settled::Wake(waker) => Settled::wake(waker),
+                Settled::Tell(error) => self.unjoined(&call, &error),
             }
-            call.complete(outcome);
         }
     }
 
     /// Tells of an error that nobody will join.
-    fn unjoined(&self, call: &Call, error: &JobError) {
+    pub(crate) fn unjoined(&self, call: &Call, error: &JobError) {
         if error.is_cancelled() {
             return;
         }

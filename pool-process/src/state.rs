@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 use exec_core::{Nanos, Stats, sync::Arc};
 
 use crate::{
-    call::{Call, Outcome},
+    call::{Call, Outcome, Settled},
     error::{Ended, JobError, Reason},
     frame::Kind,
     poller::{Interest, Poller},
@@ -70,13 +70,22 @@ pub(crate) type Send = (usize, Arc<Process>, Arc<Call>);
 #[derive(Debug, Default)]
 pub(crate) struct After {
     pub(crate) send: Vec<Send>,
-    pub(crate) done: Vec<(Arc<Call>, Outcome)>,
+    /// Calls that are complete, with what is left to do for each.
+    pub(crate) done: Vec<(Arc<Call>, Settled)>,
     /// The supervisor has to look again.
     pub(crate) ring: bool,
     /// Places in the queue that became free.
     pub(crate) room: bool,
     /// Somebody may have waited for this: the pool is idle, or a worker is ready, or gone.
     pub(crate) quiet: bool,
+}
+
+impl After {
+    /// Completes a call: whoever finds the pool idle finds its calls complete.
+    fn settle(&mut self, call: Arc<Call>, outcome: Outcome) {
+        let settled = call.complete(outcome);
+        self.done.push((call, settled));
+    }
 }
 
 /// See the module's head.
@@ -316,7 +325,7 @@ impl State {
         self.failures = 0;
         self.stats.ran += 1;
         if let Some(call) = self.take_call(index) {
-            after.done.push((call, outcome));
+            after.settle(call, outcome);
         }
         if self.slots[index].phase == Phase::Busy {
             self.next(poller, index, now, after);
@@ -385,7 +394,7 @@ impl State {
         self.queue.remove(at);
         self.stats.cancelled += 1;
         after.room = true;
-        after.done.push((call.clone(), Err(JobError::Cancelled)));
+        after.settle(call.clone(), Err(JobError::Cancelled));
         self.quieten(after);
         true
     }
@@ -394,7 +403,7 @@ impl State {
     pub(crate) fn unqueue_all(&mut self, why: &JobError, after: &mut After) {
         for call in self.queue.drain(..) {
             self.stats.cancelled += 1;
-            after.done.push((call, Err(why.clone())));
+            after.settle(call, Err(why.clone()));
         }
         after.room = true;
         self.quieten(after);
@@ -499,7 +508,7 @@ impl State {
                     JobError::Cancelled => self.killed += 1,
                     _ => self.stats.ran += 1,
                 }
-                after.done.push((call, Err(error)));
+                after.settle(call, Err(error));
             }
         }
         after.quiet = true;

@@ -45,10 +45,12 @@ pub static SPIN: Function<(), ()> = Function::new("spin", |()| {
         std::hint::black_box(0);
     }
 });
-/// Waits until the file is there; then returns how many bytes are in it.
+/// Waits until something is in the file; then returns how many bytes are in it.
 pub static WAIT_FOR: Function<String, u64> = Function::new("wait_for", |path| {
     loop {
-        if let Ok(found) = fs::metadata(&path) {
+        if let Ok(found) = fs::metadata(&path)
+            && found.len() > 0
+        {
             return found.len();
         }
         thread::sleep(Duration::from_millis(1));
