@@ -1,6 +1,6 @@
-//! System calls about what processes share: semaphores, mailboxes, local sockets.
+//! System calls about what processes share: memory, semaphores, mailboxes, messages, local sockets.
 //!
-//! Semaphores and mailboxes have numbers of their own, valid in every process; sockets are descriptors.
+//! Regions, semaphores and mailboxes have numbers of their own, valid in every process; sockets are descriptors.
 //! A time-out is in nanoseconds: 0 means not to wait, which is `EAGAIN` where it would have to, and
 //! `u64::MAX` to wait as long as it takes.
 //!
@@ -9,7 +9,7 @@
 
 use core::ffi::CStr;
 
-use super::syscall::{Errno, check, number, syscall};
+use super::syscall::{Errno, Protection, check, number, syscall};
 
 /// Who may do what with an object: its owner, and all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,104 @@ pub struct SemaphoreId(pub u32);
 /// The number of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailboxId(pub u32);
+
+/// The number of a region of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionId(pub u32);
+
+/// The longest message that can be sent to a process.
+pub const MESSAGE_LEN: usize = 64;
+
+/// Makes a region of zeros, of at least `len` bytes in whole pages, which lives until it is destroyed
+/// or its owner ends, and longer where it is mapped.
+///
+/// # Errors
+/// `EINVAL` for no bytes and for more than 4 MiB; `ENOMEM`; `EAGAIN` where the process owns too many
+/// objects, `ENOSPC` where there are too many in all.
+pub fn region_create(len: usize, rights: Rights) -> Result<RegionId, Errno> {
+    // SAFETY: the call touches no memory of ours.
+    let id = unsafe {
+        check(syscall!(
+            number::REGION_CREATE,
+            "rdi" = len,
+            "rsi" = rights.0
+        ))
+    }?;
+    Ok(RegionId(id as u32))
+}
+
+/// Maps a region at exactly `at`; returns its length. Forked processes share the mapping. It is
+/// unmapped by [`munmap`](super::syscall::munmap).
+///
+/// # Errors
+/// `ENOENT`; `EACCES` where its owner does not allow it: to take for reading, to give for writing;
+/// `EINVAL` for a bad address or to execute; `EEXIST` where something is mapped; `ENOMEM`.
+///
+/// # Safety
+/// No reference may lead into the range, and what is seen there changes at any time: it may be reached
+/// through atomics only.
+pub unsafe fn region_map(id: RegionId, at: usize, protection: Protection) -> Result<usize, Errno> {
+    // SAFETY: the caller keeps the range free of references.
+    unsafe {
+        check(syscall!(
+            number::REGION_MAP,
+            "rdi" = id.0 as usize,
+            "rsi" = at,
+            "rdx" = protection.0
+        ))
+    }
+}
+
+/// Destroys a region; where it is mapped it stays.
+///
+/// # Errors
+/// `ENOENT`; `EPERM` for another process than its owner.
+pub fn region_destroy(id: RegionId) -> Result<(), Errno> {
+    // SAFETY: the call touches no memory of ours.
+    unsafe { check(syscall!(number::REGION_DESTROY, "rdi" = id.0 as usize)) }.map(drop)
+}
+
+/// Sends a message of at most [`MESSAGE_LEN`] bytes to a process.
+///
+/// # Errors
+/// `ESRCH` where no such process lives; `EMSGSIZE`; `EIDRM` where it ends meanwhile; those of the
+/// module.
+///
+/// # Blocking
+/// While its inbox is full, for `timeout_ns`.
+pub fn message_send(pid: u32, message: &[u8], timeout_ns: u64) -> Result<(), Errno> {
+    // SAFETY: the kernel reads the message only.
+    unsafe {
+        check(syscall!(
+            number::MESSAGE_SEND,
+            "rdi" = pid as usize,
+            "rsi" = message.as_ptr(),
+            "rdx" = message.len(),
+            "r10" = timeout_ns
+        ))
+    }
+    .map(drop)
+}
+
+/// Takes the oldest message that was sent to the caller's process; returns its length and who sent it.
+///
+/// # Errors
+/// `EMSGSIZE` for a buffer shorter than [`MESSAGE_LEN`]; those of the module.
+///
+/// # Blocking
+/// While there is none, for `timeout_ns`.
+pub fn message_receive(buffer: &mut [u8], timeout_ns: u64) -> Result<(usize, u32), Errno> {
+    // SAFETY: the kernel writes to the buffer, which is ours.
+    let packed = unsafe {
+        check(syscall!(
+            number::MESSAGE_RECEIVE,
+            "rdi" = buffer.as_mut_ptr(),
+            "rsi" = buffer.len(),
+            "rdx" = timeout_ns
+        ))
+    }?;
+    Ok(unpack(packed))
+}
 
 /// Makes a semaphore, which lives until it is destroyed or its owner ends.
 ///
@@ -155,19 +253,23 @@ pub fn mailbox_receive(
     buffer: &mut [u8],
     timeout_ns: u64,
 ) -> Result<(usize, u32), Errno> {
-    let mut sender = 0_u32;
-    // SAFETY: the kernel writes to the buffer and to `sender`, which are ours.
-    let len = unsafe {
+    // SAFETY: the kernel writes to the buffer, which is ours.
+    let packed = unsafe {
         check(syscall!(
             number::MAILBOX_RECEIVE,
             "rdi" = id.0 as usize,
             "rsi" = buffer.as_mut_ptr(),
             "rdx" = buffer.len(),
-            "r10" = timeout_ns,
-            "r8" = &raw mut sender as usize
+            "r10" = timeout_ns
         ))
     }?;
-    Ok((len, sender))
+    Ok(unpack(packed))
+}
+
+/// A length and a sender, as the kernel returns both in one word.
+#[inline]
+fn unpack(packed: usize) -> (usize, u32) {
+    (packed & 0xffff_ffff, (packed >> 32) as u32)
 }
 
 /// Destroys a mailbox and the messages in it.

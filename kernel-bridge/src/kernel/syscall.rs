@@ -89,6 +89,12 @@ pub mod number {
     pub const SOCKET_CONNECT: usize = 0x144;
     /// Accepts a connection.
     pub const SOCKET_ACCEPT: usize = 0x145;
+    /// Makes a region of memory that can be shared.
+    pub const REGION_CREATE: usize = 0x148;
+    /// Maps a region.
+    pub const REGION_MAP: usize = 0x149;
+    /// Destroys a region.
+    pub const REGION_DESTROY: usize = 0x14a;
     /// Makes a semaphore.
     pub const SEMAPHORE_CREATE: usize = 0x150;
     /// Takes one of a semaphore.
@@ -105,6 +111,10 @@ pub mod number {
     pub const MAILBOX_RECEIVE: usize = 0x15a;
     /// Destroys a mailbox.
     pub const MAILBOX_DESTROY: usize = 0x15b;
+    /// Sends a message to a process.
+    pub const MESSAGE_SEND: usize = 0x160;
+    /// Takes a message that was sent to the caller's process.
+    pub const MESSAGE_RECEIVE: usize = 0x161;
 }
 
 /// Why the kernel refused a call: a positive error number.

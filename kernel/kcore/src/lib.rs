@@ -56,7 +56,7 @@ pub use futex::{FutexKey, FutexTable, WaitEnd};
 pub use idle::IdleSet;
 pub use join::{JoinCell, JoinError};
 pub use list::{Linked, List, RunLink, WaitLink};
-pub use mailbox::{Mailbox, MailboxSize, Message, TooLong};
+pub use mailbox::{Mailbox, MailboxSize, Message, MessageError};
 pub use monitor::{Monitor, Side, Stopped, Wakes};
 pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use park::{ParkCell, Pause, Waiter};

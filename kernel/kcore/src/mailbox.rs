@@ -1,8 +1,8 @@
 //! A bounded queue of messages, each with its sender.
 //!
-//! All memory is taken when the mailbox is made, as pages `P`; a message lies in one page. A message
-//! that its receiver could not take after all (its buffer was bad) goes back to the front; it then has
-//! the one place that is kept free for it.
+//! All memory is taken when the mailbox is made, as pages `P`; a message lies in one page, and is
+//! copied there and back by its sender and its receiver under the lock of the mailbox. One that cannot
+//! be copied is not sent; one that its receiver cannot take stays the oldest.
 
 use alloc::vec::Vec;
 
@@ -34,14 +34,19 @@ impl MailboxSize {
         if !good || in_page == 0 {
             return None;
         }
-        let pages = (self.messages + 1).div_ceil(in_page);
+        let pages = self.messages.div_ceil(in_page);
         (pages <= Self::MAX_PAGES).then_some(pages)
     }
 }
 
-/// Why a message was not sent.
+/// Why a message was not sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub enum MessageError<E> {
+    /// It is longer than the mailbox's longest, or the receiver has no room for that.
+    Size,
+    /// It could not be copied.
+    Copy(E),
+}
 
 /// A message that was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +57,14 @@ pub struct Message {
     pub len: usize,
 }
 
-/// A message and where it is.
+/// A place for a message, and what is in it.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     sender: u32,
     len: u32,
+    /// Its page, and where in it: fixed.
+    page: u32,
+    at: u32,
 }
 
 /// See the module.
@@ -81,11 +89,17 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Mailbox<P> {
             size.pages(page_len).is_some_and(|need| need <= pages.len()),
             "invariant: there are as many pages as the size says"
         );
-        let entry = Entry { sender: 0, len: 0 };
+        let in_page = page_len / size.message_len;
+        let entry = |place: usize| Entry {
+            sender: 0,
+            len: 0,
+            page: (place / in_page) as u32,
+            at: (place % in_page * size.message_len) as u32,
+        };
         Self {
             size,
             pages,
-            entries: alloc::vec![entry; size.messages + 1],
+            entries: (0..size.messages).map(entry).collect(),
             first: 0,
             count: 0,
         }
@@ -109,88 +123,77 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> Mailbox<P> {
         self.count == 0
     }
 
-    /// Adds a message; none if the caller has to wait for room.
+    /// Adds a message of `len` bytes, which `fill` writes; none if the caller has to wait for room.
     ///
     /// # Errors
-    /// [`TooLong`].
+    /// [`MessageError`]; nothing was sent.
     #[inline]
-    pub fn send(
+    pub fn send<E>(
         &mut self,
         sender: u32,
-        bytes: &[u8],
+        len: usize,
         wakes: &mut Wakes,
-    ) -> Option<Result<(), TooLong>> {
-        if bytes.len() > self.size.message_len {
-            return Some(Err(TooLong));
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Option<Result<(), MessageError<E>>> {
+        if len > self.size.message_len {
+            return Some(Err(MessageError::Size));
         }
-        if self.count >= self.size.messages {
+        let places = self.entries.len();
+        if self.count >= places {
             return None;
         }
-        let place = self.place(self.first + self.count);
-        self.store(place, sender, bytes);
+        let place = self.first + self.count;
+        let place = if place >= places {
+            place - places
+        } else {
+            place
+        };
+        let entry = &mut self.entries[place];
+        let at = entry.at as usize;
+        if let Err(error) = fill(&mut self.pages[entry.page as usize].as_mut()[at..at + len]) {
+            return Some(Err(MessageError::Copy(error)));
+        }
+        (entry.sender, entry.len) = (sender, len as u32);
         self.count += 1;
         wakes.takers = 1;
         Some(Ok(()))
     }
 
-    /// Takes the oldest message out, into `buffer`, which is as long as any message; none if the
-    /// caller has to wait for one.
+    /// Takes the oldest message out, with `take`, for a receiver that has `room`; none if the caller
+    /// has to wait for one.
+    ///
+    /// # Errors
+    /// [`MessageError`]; the message stays.
     #[inline]
-    pub fn receive(&mut self, buffer: &mut [u8], wakes: &mut Wakes) -> Option<Message> {
+    pub fn receive<E>(
+        &mut self,
+        room: usize,
+        wakes: &mut Wakes,
+        take: impl FnOnce(&[u8]) -> Result<(), E>,
+    ) -> Option<Result<Message, MessageError<E>>> {
+        if room < self.size.message_len {
+            return Some(Err(MessageError::Size));
+        }
         if self.count == 0 {
             return None;
         }
-        let place = self.first;
-        let Entry { sender, len } = self.entries[place];
-        let len = len as usize;
-        let (page, at) = self.position(place);
-        buffer[..len].copy_from_slice(&self.pages[page].as_ref()[at..at + len]);
-        self.first = self.place(place + 1);
+        let entry = self.entries[self.first];
+        let (at, len) = (entry.at as usize, entry.len as usize);
+        if let Err(error) = take(&self.pages[entry.page as usize].as_ref()[at..at + len]) {
+            // Somebody else may have more luck with it.
+            wakes.takers = 1;
+            return Some(Err(MessageError::Copy(error)));
+        }
+        self.first += 1;
+        if self.first == self.entries.len() {
+            self.first = 0;
+        }
         self.count -= 1;
         wakes.givers = 1;
-        Some(Message { sender, len })
-    }
-
-    /// Puts a message back to the front that [`receive`](Self::receive) has taken out. False if there
-    /// is no place for it: others have been put back meanwhile.
-    #[must_use]
-    pub fn put_back(&mut self, sender: u32, bytes: &[u8], wakes: &mut Wakes) -> bool {
-        if self.count >= self.entries.len() || bytes.len() > self.size.message_len {
-            return false;
-        }
-        self.first = self.first.checked_sub(1).unwrap_or(self.entries.len() - 1);
-        self.store(self.first, sender, bytes);
-        self.count += 1;
-        wakes.takers = 1;
-        true
-    }
-
-    fn store(&mut self, place: usize, sender: u32, bytes: &[u8]) {
-        let (page, at) = self.position(place);
-        self.pages[page].as_mut()[at..at + bytes.len()].copy_from_slice(bytes);
-        self.entries[place] = Entry {
-            sender,
-            len: bytes.len() as u32,
-        };
-    }
-
-    /// A place, counted on past the end.
-    #[inline]
-    fn place(&self, number: usize) -> usize {
-        let places = self.entries.len();
-        if number >= places {
-            number - places
-        } else {
-            number
-        }
-    }
-
-    /// The page of a place, and where in it.
-    #[inline]
-    fn position(&self, place: usize) -> (usize, usize) {
-        let len = self.size.message_len;
-        let in_page = self.pages[0].as_ref().len() / len;
-        (place / in_page, place % in_page * len)
+        Some(Ok(Message {
+            sender: entry.sender,
+            len,
+        }))
     }
 }
 
@@ -211,6 +214,29 @@ mod tests {
         Mailbox::new(size, vec![vec![0; page]; pages])
     }
 
+    fn send(
+        mailbox: &mut Mailbox<Vec<u8>>,
+        sender: u32,
+        bytes: &[u8],
+        wakes: &mut Wakes,
+    ) -> Option<Result<(), MessageError<()>>> {
+        mailbox.send(sender, bytes.len(), wakes, |to| {
+            to.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    fn receive(mailbox: &mut Mailbox<Vec<u8>>, wakes: &mut Wakes) -> Option<(u32, Vec<u8>)> {
+        let mut bytes = vec![];
+        let take = |from: &[u8]| {
+            bytes = from.to_vec();
+            Ok::<_, ()>(())
+        };
+        let message = mailbox.receive(100, wakes, take)?.unwrap();
+        assert_eq!(message.len, bytes.len());
+        Some((message.sender, bytes))
+    }
+
     #[test]
     fn sizes_have_limits() {
         let pages = |messages, message_len| {
@@ -220,8 +246,8 @@ mod tests {
             };
             size.pages(4096)
         };
-        assert_eq!(pages(63, 64), Some(1));
-        assert_eq!(pages(64, 64), Some(2));
+        assert_eq!(pages(64, 64), Some(1));
+        assert_eq!(pages(65, 64), Some(2));
         assert_eq!(pages(1, 1024), Some(1));
         for (messages, len) in [(0, 1), (1, 0), (1025, 1), (1, 1025), (1024, 1024)] {
             assert_eq!(pages(messages, len), None, "{messages} {len}");
@@ -232,29 +258,34 @@ mod tests {
     }
 
     #[test]
-    fn a_message_put_back_comes_first_even_if_the_mailbox_is_full_again() {
+    fn what_cannot_be_copied_is_neither_sent_nor_lost() {
         let mut mailbox = mailbox(2, 8, 16);
         let mut wakes = Wakes::default();
-        let mut buffer = [0; 8];
-        mailbox.send(1, b"first", &mut wakes);
-        mailbox.send(2, b"second", &mut wakes);
-        assert_eq!(mailbox.send(3, b"third", &mut wakes), None);
+        let refused = mailbox.send(1, 4, &mut wakes, |_| Err(14));
+        assert_eq!(refused, Some(Err(MessageError::Copy(14))));
+        assert!(mailbox.is_empty() && wakes == Wakes::default());
+        send(&mut mailbox, 1, b"first", &mut wakes);
+        send(&mut mailbox, 2, b"second", &mut wakes);
+        assert_eq!(send(&mut mailbox, 3, b"third", &mut wakes), None, "full");
         assert_eq!(
-            mailbox.send(3, b"much too long", &mut wakes),
-            Some(Err(TooLong))
+            send(&mut mailbox, 3, b"much too long", &mut wakes),
+            Some(Err(MessageError::Size))
         );
-        let taken = mailbox.receive(&mut buffer, &mut wakes).unwrap();
-        assert_eq!(mailbox.send(3, b"third", &mut wakes), Some(Ok(())));
-        assert!(mailbox.put_back(taken.sender, &buffer[..taken.len], &mut wakes));
-        assert!(!mailbox.put_back(9, b"x", &mut wakes), "one place is kept");
-        let mut got = vec![];
-        while let Some(message) = mailbox.receive(&mut buffer, &mut wakes) {
-            got.push((message.sender, buffer[..message.len].to_vec()));
-        }
-        assert_eq!(got[0], (1, b"first".to_vec()));
-        assert_eq!(got[1], (2, b"second".to_vec()));
-        assert_eq!(got[2], (3, b"third".to_vec()));
-        assert!(mailbox.is_empty());
+        wakes = Wakes::default();
+        let refused = mailbox.receive(8, &mut wakes, |_| Err(14));
+        assert_eq!(refused, Some(Err(MessageError::Copy(14))));
+        assert_eq!((wakes.takers, wakes.givers), (1, 0));
+        let refused = mailbox.receive(7, &mut wakes, |_| Ok::<_, ()>(()));
+        assert_eq!(refused, Some(Err(MessageError::Size)));
+        assert_eq!(
+            receive(&mut mailbox, &mut wakes),
+            Some((1, b"first".to_vec()))
+        );
+        assert_eq!(
+            receive(&mut mailbox, &mut wakes),
+            Some((2, b"second".to_vec()))
+        );
+        assert_eq!(receive(&mut mailbox, &mut wakes), None);
     }
 
     proptest! {
@@ -271,20 +302,18 @@ mod tests {
                 if sends {
                     let bytes = vec![value; len];
                     let expected = if len > message_len {
-                        Some(Err(TooLong))
+                        Some(Err(MessageError::Size))
                     } else {
                         (plain.len() < messages).then_some(Ok(()))
                     };
                     let sender = u32::from(value);
-                    prop_assert_eq!(mailbox.send(sender, &bytes, &mut wakes), expected);
+                    prop_assert_eq!(send(&mut mailbox, sender, &bytes, &mut wakes), expected);
                     prop_assert_eq!(wakes.takers == 1, expected == Some(Ok(())));
                     if expected == Some(Ok(())) {
                         plain.push_back((sender, bytes));
                     }
                 } else {
-                    let mut buffer = vec![0; message_len];
-                    let got = mailbox.receive(&mut buffer, &mut wakes)
-                        .map(|message| (message.sender, buffer[..message.len].to_vec()));
+                    let got = receive(&mut mailbox, &mut wakes);
                     prop_assert_eq!(wakes.givers == 1, got.is_some());
                     prop_assert_eq!(got, plain.pop_front());
                 }

@@ -134,28 +134,34 @@ impl<S, W: Waiter> Monitor<S, W> {
         me: &W,
         side: Side,
         mut attempt: impl FnMut(&mut S, &mut Wakes) -> Option<R>,
+        pause: impl FnMut() -> Pause,
+    ) -> Result<R, Stopped> {
+        let mut wakes = Wakes::default();
+        let mut inner = self.inner.lock();
+        if let Some(result) = attempt(&mut inner.state, &mut wakes) {
+            self.wake(inner, wakes);
+            return Ok(result);
+        }
+        if seeded("a monitor's queue is entered after the lock was gone") {
+            drop(inner);
+            inner = self.inner.lock();
+        }
+        me.set_queued(true);
+        inner.queue(side).push_back(me.clone());
+        drop(inner);
+        self.wait_queued(me, side, attempt, pause)
+    }
+
+    /// The rest of [`wait`](Self::wait): `me` stands in the queue of its side.
+    #[inline(never)]
+    fn wait_queued<R>(
+        &self,
+        me: &W,
+        side: Side,
+        mut attempt: impl FnMut(&mut S, &mut Wakes) -> Option<R>,
         mut pause: impl FnMut() -> Pause,
     ) -> Result<R, Stopped> {
-        let mut woken = false;
         loop {
-            let mut wakes = Wakes::default();
-            let mut inner = self.inner.lock();
-            let result = attempt(&mut inner.state, &mut wakes);
-            if let Some(result) = result {
-                self.wake(inner, wakes);
-                return Ok(result);
-            }
-            if seeded("a monitor's queue is entered after the lock was gone") {
-                drop(inner);
-                inner = self.inner.lock();
-            }
-            me.set_queued(true);
-            if woken {
-                inner.queue(side).push_front(me.clone());
-            } else {
-                inner.queue(side).push_back(me.clone());
-            }
-            drop(inner);
             let stopped = loop {
                 match pause() {
                     Pause::Again if me.is_queued() => {}
@@ -167,7 +173,14 @@ impl<S, W: Waiter> Monitor<S, W> {
             if let Some(stopped) = stopped {
                 return self.stop(me, side, stopped, attempt);
             }
-            woken = true;
+            let mut wakes = Wakes::default();
+            let mut inner = self.inner.lock();
+            if let Some(result) = attempt(&mut inner.state, &mut wakes) {
+                self.wake(inner, wakes);
+                return Ok(result);
+            }
+            me.set_queued(true);
+            inner.queue(side).push_front(me.clone());
         }
     }
 
@@ -207,35 +220,33 @@ impl<S, W: Waiter> Monitor<S, W> {
 
     /// Takes out one waiter while the lock is held, wakes it without the lock, and then the others.
     #[inline]
-    fn wake(&self, mut inner: SpinGuard<'_, Inner<S, W>>, mut wakes: Wakes) {
-        let mut first = None;
-        if wakes.takers > 0 {
-            first = inner.takers.pop_front();
-            wakes.takers = if first.is_some() { wakes.takers - 1 } else { 0 };
-        }
-        if first.is_none() && wakes.givers > 0 {
-            first = inner.givers.pop_front();
-            wakes.givers = if first.is_some() { wakes.givers - 1 } else { 0 };
-        }
-        let Some(first) = first else { return };
+    fn wake(&self, mut inner: SpinGuard<'_, Inner<S, W>>, wakes: Wakes) {
+        let (first, rest) = if wakes.takers > 0
+            && let Some(taker) = inner.takers.pop_front()
+        {
+            (taker, (wakes.takers - 1, wakes.givers))
+        } else if wakes.givers > 0
+            && let Some(giver) = inner.givers.pop_front()
+        {
+            (giver, (0, wakes.givers - 1))
+        } else {
+            return;
+        };
         first.set_queued(false);
         drop(inner);
         first.wake();
-        if wakes.takers > 0 || wakes.givers > 0 {
-            self.wake_more(wakes);
+        if rest != (0, 0) {
+            self.wake_more(rest);
         }
     }
 
     #[cold]
-    fn wake_more(&self, wakes: Wakes) {
+    fn wake_more(&self, (takers, givers): (usize, usize)) {
         // No more than wait now: a thread that comes back meanwhile must not keep this going.
         let (takers, givers) = {
             let inner = self.inner.lock();
             let count = |list: &List<W, WaitLink>, most| list.count(|_| true).min(most);
-            (
-                count(&inner.takers, wakes.takers),
-                count(&inner.givers, wakes.givers),
-            )
+            (count(&inner.takers, takers), count(&inner.givers, givers))
         };
         for (side, count) in [(Side::Takers, takers), (Side::Givers, givers)] {
             for _ in 0..count {

@@ -228,7 +228,7 @@ impl<T, W: Waiter, const N: usize> Objects<T, W, N> {
     ) -> Result<R, Refused> {
         let (place, generation) = self.locate(number)?;
         let mut gone = Refused::NoObject;
-        let attempt = |state: &mut Place<T>, wakes: &mut Wakes| {
+        let attempt = move |state: &mut Place<T>, wakes: &mut Wakes| {
             let Some(object) = state.get(generation) else {
                 return Some(Err(gone));
             };

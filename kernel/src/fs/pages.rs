@@ -34,6 +34,11 @@ impl DataPage {
         Some(Self(Some(frame?)))
     }
 
+    /// Another share of its frame, to be mapped by a program.
+    pub(crate) fn share(&self) -> Option<Frame> {
+        self.0.as_ref().map(Frame::share)
+    }
+
     /// As many pages, or none.
     pub(crate) fn several(count: usize) -> Option<alloc::vec::Vec<Self>> {
         (0..count).map(|_| Self::new()).collect()

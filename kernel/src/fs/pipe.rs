@@ -69,7 +69,7 @@ impl Pipe {
             &ThreadRef(thread),
             side(end),
             |buffer, _| (met || buffer.opened(other) > before).then_some(()),
-            || wait::pause_until(thread, wait::FOREVER),
+            || wait::pause(thread, wait::FOREVER),
         );
         met.map_err(|_| Errno::EINTR)?;
         Ok(own)
@@ -122,7 +122,7 @@ impl PipeEnd {
                     &ThreadRef(thread),
                     Side::Takers,
                     |buffer, wakes| buffer.read(piece, wakes),
-                    || wait::pause_until(thread, wait::FOREVER),
+                    || wait::pause(thread, wait::FOREVER),
                 )
             } else {
                 let more = |buffer: &mut PipeBuffer<_>, wakes: &mut _| buffer.read(piece, wakes);
@@ -153,7 +153,7 @@ impl PipeEnd {
                     &ThreadRef(thread),
                     Side::Givers,
                     |buffer, wakes| buffer.write(piece, true, wakes),
-                    || wait::pause_until(thread, wait::FOREVER),
+                    || wait::pause(thread, wait::FOREVER),
                 );
                 match written {
                     Ok(written) => written.map_err(|_| Errno::EPIPE),

@@ -1,9 +1,13 @@
-//! How processes reach each other, besides pipes: semaphores, mailboxes, local sockets.
+//! How processes reach each other, besides pipes: shared memory, semaphores, mailboxes, local sockets.
 //!
 //! # Who owns what
-//! A semaphore or mailbox belongs to the process that made it, which says what others may do with it;
-//! it goes when its owner destroys it or ends. Whoever waits for it then is told. A socket belongs to
-//! its descriptors, like any open file.
+//! A region, semaphore or mailbox belongs to the process that made it, which says what others may do
+//! with it; it goes when its owner destroys it or ends. Whoever waits for it then is told; whoever has
+//! mapped it keeps the mapping. A socket belongs to its descriptors, like any open file.
+//!
+//! Every process has an inbox for messages that name it by its number: a mailbox that it owns, made by
+//! the first who sends to it or waits for it. `INBOXES` has a lock of its own; a process that has ended
+//! gets none any more, since the lock is taken to look whether it lives and to take its inbox away.
 //!
 //! # Shutdown
 //! [`process_ended`] is called when the last thread of a process has left, after its files were
@@ -11,23 +15,28 @@
 
 pub(crate) mod socket;
 
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use kcore::{Mailbox, Objects, Refused, Rights, Semaphore};
+use kcore::{Mailbox, MailboxSize, Objects, PAGE_SIZE, Refused, Rights, Semaphore, SpinLock};
 
 use crate::{
     fs::pages::DataPage,
-    proc::{process::Process, thread::ThreadRef},
+    proc::{family, process::Process, thread::ThreadRef},
     sched::wait,
     syscall::errno::Errno,
 };
 
 /// How many objects a process may own.
 const MOST: u32 = 128;
+/// The owner takes, all others give; so does the owner, to itself.
+const INBOX_RIGHTS: u64 = 0o32;
 /// How many objects of a kind there may be.
 const TABLE: usize = 256;
 
 pub(crate) static SEMAPHORES: Objects<Semaphore, ThreadRef, TABLE> = Objects::new();
+/// Regions of memory: their pages.
+pub(crate) static REGIONS: Objects<Vec<DataPage>, ThreadRef, TABLE> = Objects::new();
 pub(crate) static MAILBOXES: Objects<Mailbox<DataPage>, ThreadRef, TABLE> = Objects::new();
 
 /// How many objects a process owns.
@@ -95,12 +104,50 @@ pub(crate) fn destroy<T, const N: usize>(
     Ok(0)
 }
 
+/// The numbers of the inboxes, by process.
+static INBOXES: SpinLock<BTreeMap<u32, u64>> = SpinLock::new(BTreeMap::new());
+/// How large an inbox is.
+const INBOX: MailboxSize = MailboxSize {
+    messages: 64,
+    message_len: 64,
+};
+
+/// The number of the inbox of a process.
+///
+/// # Errors
+/// `ESRCH` if there is no living process of this number; `ENOMEM`, `ENOSPC`, `EAGAIN`.
+pub(crate) fn inbox(pid: u32) -> Result<u64, Errno> {
+    if let Some(number) = INBOXES.lock().get(&pid) {
+        return Ok(*number);
+    }
+    let process = family::find(pid).ok_or(Errno::ESRCH)?;
+    let pages = INBOX.pages(PAGE_SIZE as usize).unwrap_or(0);
+    let pages = DataPage::several(pages).ok_or(Errno::ENOMEM)?;
+    let number = create(
+        &MAILBOXES,
+        &process,
+        INBOX_RIGHTS,
+        Mailbox::new(INBOX, pages),
+    )?;
+    let known = {
+        let mut inboxes = INBOXES.lock();
+        (process.thread_count() > 0).then(|| *inboxes.entry(pid).or_insert(number))
+    };
+    if known != Some(number) {
+        // Another thread was faster, or the process has ended.
+        let _ = destroy(&MAILBOXES, &process, number);
+    }
+    known.ok_or(Errno::ESRCH)
+}
+
 /// The last thread of a process has left.
 pub(crate) fn process_ended(process: &Process) {
+    INBOXES.lock().remove(&process.pid());
     // ORDERING: Relaxed: see `Owned::add`.
     if process.owned.0.load(Ordering::Relaxed) > 0 {
         SEMAPHORES.destroy_all_of(process.pid());
         MAILBOXES.destroy_all_of(process.pid());
+        REGIONS.destroy_all_of(process.pid());
     }
 }
 

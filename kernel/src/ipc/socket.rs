@@ -24,7 +24,7 @@ use crate::{
         pipe::{Pipe, PipeEnd},
     },
     proc::thread::ThreadRef,
-    sched::wait,
+    sched::wait::{self, Deadline},
     syscall::errno::Errno,
 };
 
@@ -95,7 +95,7 @@ pub(crate) fn listen(name: &[u8], limit: u64) -> Result<OpenFile, Errno> {
 ///
 /// # Blocking
 /// While the listener's queue is full, until `deadline`.
-pub(crate) fn connect(name: &[u8], deadline: u64) -> Result<OpenFile, Errno> {
+pub(crate) fn connect(name: &[u8], mut deadline: Deadline) -> Result<OpenFile, Errno> {
     let queue = NAMES.lock().get(name).cloned();
     let queue = queue.ok_or(Errno::ECONNREFUSED)?;
     let (there, back) = (Pipe::new()?, Pipe::new()?);
@@ -122,7 +122,7 @@ pub(crate) fn connect(name: &[u8], deadline: u64) -> Result<OpenFile, Errno> {
             wakes.takers = 1;
             Some(Ok(()))
         },
-        || wait::pause_until(thread, deadline),
+        || wait::pause(thread, deadline.get()),
     );
     joined.map_err(stopped)??;
     Ok(near.into())
@@ -136,7 +136,7 @@ impl Listener {
     ///
     /// # Blocking
     /// Until there is one, or `deadline`.
-    pub(crate) fn accept(&self, deadline: u64) -> Result<OpenFile, Errno> {
+    pub(crate) fn accept(&self, mut deadline: Deadline) -> Result<OpenFile, Errno> {
         let thread = cpu::current();
         let accepted = self.queue.wait(
             &ThreadRef(thread),
@@ -146,7 +146,7 @@ impl Listener {
                 wakes.givers = 1;
                 Some(connection)
             },
-            || wait::pause_until(thread, deadline),
+            || wait::pause(thread, deadline.get()),
         );
         accepted.map(OpenFile::from).map_err(stopped)
     }

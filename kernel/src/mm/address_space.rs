@@ -18,7 +18,7 @@
 //! and finds that there is nothing to do.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 use kcore::{PAGE_SIZE, Region, RegionError, RegionMap, SpinLock, UserRange};
 
@@ -30,10 +30,14 @@ use crate::{
         page_table::PageTable,
         shootdown,
     },
+    proc::thread::Thread,
 };
 
 /// The number of the next address space.
 static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// Whether any address space ever had a shared mapping: the quickest look for futexes.
+static ANY_SHARES: AtomicBool = AtomicBool::new(false);
 
 /// What an instruction wanted to do with a page, besides reading it.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,8 @@ pub(crate) struct AddressSpace {
     number: u32,
     memory: SpinLock<Memory>,
     loaded: AtomicU64,
+    /// Whether there ever was a shared mapping: a quick look for futexes.
+    shares: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -78,6 +84,7 @@ impl AddressSpace {
                 table,
             }),
             loaded: AtomicU64::new(0),
+            shares: AtomicBool::new(false),
         })
     }
 
@@ -89,6 +96,48 @@ impl AddressSpace {
     /// Adds a mapping; its pages are made on first touch.
     pub(crate) fn map(&self, region: Region) -> Result<(), RegionError> {
         self.memory.lock().regions.insert(region)
+    }
+
+    /// Adds a mapping of frames that others have mapped too, as many as it has pages.
+    ///
+    /// # Errors
+    /// [`RegionError::Overlap`], [`RegionError::TooMany`]: also if there is no memory for the tables.
+    pub(crate) fn map_frames(&self, region: Region, frames: Vec<Frame>) -> Result<(), RegionError> {
+        let pages = (region.range.start()..).step_by(PAGE_SIZE as usize);
+        let mut pages = pages.zip(frames);
+        let mut memory = self.memory.lock();
+        let mut result = memory.regions.insert(region);
+        let inserted = result.is_ok();
+        if inserted {
+            // ORDERING: Relaxed: a futex call on the mapping comes after it was made, in one thread or
+            // by a chain of reads and writes.
+            self.shares.store(true, Ordering::Relaxed);
+            ANY_SHARES.store(true, Ordering::Relaxed);
+            for (page, frame) in pages.by_ref() {
+                if let Err(frame) = memory.table.map_user(page, frame, region.protection) {
+                    frame.release();
+                    result = Err(RegionError::TooMany);
+                    break;
+                }
+            }
+        }
+        drop(memory);
+        pages.for_each(|(_, frame)| frame.release());
+        if inserted && result.is_err() {
+            // Another thread may have been faster.
+            let _ = self.unmap(region.range.start());
+        }
+        result
+    }
+
+    /// Where the word at `address` lies for all who share it, if it is in a shared mapping.
+    pub(crate) fn shared_place(&self, address: u64) -> Option<u64> {
+        let memory = self.memory.lock();
+        memory
+            .regions
+            .find(address)
+            .filter(|region| region.shared)?;
+        memory.table.physical(address)
     }
 
     /// Puts a page with these contents into a mapping that is there.
@@ -142,6 +191,9 @@ impl AddressSpace {
                 })
         };
         self.flush();
+        // ORDERING: Relaxed: nobody else knows the copy yet.
+        new.shares
+            .store(self.shares.load(Ordering::Relaxed), Ordering::Relaxed);
         copied.map(|()| new)
     }
 
@@ -257,6 +309,13 @@ impl Drop for AddressSpace {
             table.unmap(region.range, Frame::release);
         }
     }
+}
+
+/// Whether the thread's memory may have a shared mapping.
+#[inline(always)]
+pub(crate) fn may_share(thread: &Thread) -> bool {
+    // ORDERING: Relaxed: see `map_frames`; for both.
+    ANY_SHARES.load(Ordering::Relaxed) && thread.space().shares.load(Ordering::Relaxed)
 }
 
 /// Loads an address space on the calling CPU, on which another is loaded.

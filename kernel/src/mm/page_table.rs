@@ -151,6 +151,12 @@ impl PageTable {
         })
     }
 
+    /// The physical address that a mapped one stands for.
+    pub(crate) fn physical(&self, address: u64) -> Option<u64> {
+        let entry = self.leaf(address).ok()?.load(Ordering::Acquire);
+        (entry & PRESENT != 0).then_some((entry & ADDRESS) + address % PAGE_SIZE)
+    }
+
     /// Unmaps all pages of a range and hands each frame to `take`.
     pub(crate) fn unmap(&mut self, range: UserRange, mut take: impl FnMut(Frame)) {
         self.for_each_leaf(range, |_, entry| {

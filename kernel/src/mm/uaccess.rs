@@ -42,6 +42,28 @@ global_asm!(
     "mov eax, ecx",
     "clac",
     "ret",
+    // user_copy_now: the same as user_copy, but no page is made; all or an error
+    ".globl user_copy_now",
+    "user_copy_now:",
+    "mov rcx, rdx",
+    "shr rcx, 3",
+    "and edx, 7",
+    "stac",
+    ".globl user_copy_now_words",
+    "user_copy_now_words:",
+    "rep movsq",
+    "mov ecx, edx",
+    ".globl user_copy_now_bytes",
+    "user_copy_now_bytes:",
+    "rep movsb",
+    "clac",
+    "xor eax, eax",
+    "ret",
+    ".globl user_copy_now_failed",
+    "user_copy_now_failed:",
+    "mov eax, 1",
+    "clac",
+    "ret",
     // user_load(rdi from) -> the 32-bit word, or 2^32
     ".globl user_load",
     "user_load:",
@@ -118,6 +140,7 @@ global_asm!(
 
 unsafe extern "C" {
     fn user_copy(to: u64, from: u64, len: u64) -> u64;
+    fn user_copy_now(to: u64, from: u64, len: u64) -> u64;
     fn user_load(from: u64) -> u64;
     fn user_peek(from: u64) -> u64;
     fn user_store(to: u64, value: u64) -> u64;
@@ -128,6 +151,9 @@ unsafe extern "C" {
     static user_copy_bytes: u8;
     static user_copy_words_failed: u8;
     static user_copy_bytes_failed: u8;
+    static user_copy_now_words: u8;
+    static user_copy_now_bytes: u8;
+    static user_copy_now_failed: u8;
     static user_load_word: u8;
     static user_peek_word: u8;
     static user_load_failed: u8;
@@ -165,6 +191,13 @@ pub(crate) fn recovery(rip: u64) -> Option<Recovery> {
     ];
     if rip == (&raw const user_peek_word) as u64 {
         return Some(Recovery::Skip((&raw const user_load_failed) as u64));
+    }
+    let now = [
+        &raw const user_copy_now_words,
+        &raw const user_copy_now_bytes,
+    ];
+    if now.into_iter().any(|touching| touching as u64 == rip) {
+        return Some(Recovery::Skip((&raw const user_copy_now_failed) as u64));
     }
     let touching = make_page
         .into_iter()
@@ -204,6 +237,34 @@ pub(crate) fn copy_in(from: u64, bytes: &mut [u8]) -> Result<(), Errno> {
     } else {
         Err(Errno::EFAULT)
     }
+}
+
+/// Copies into user memory, if its pages are there; never makes one, so a lock may be held.
+///
+/// # Errors
+/// [`NotThere`]; a part may have been written.
+#[inline]
+pub(crate) fn copy_out_now(to: UserRange, bytes: &[u8]) -> Result<(), NotThere> {
+    assert!(bytes.len() as u64 <= to.len(), "invariant: there is room");
+    // SAFETY: reads a slice, writes user memory only; a fault ends it.
+    let failed = unsafe { user_copy_now(to.start(), bytes.as_ptr() as u64, bytes.len() as u64) };
+    if failed == 0 { Ok(()) } else { Err(NotThere) }
+}
+
+/// Copies from user memory, if its pages are there; as [`copy_out_now`].
+///
+/// # Errors
+/// [`NotThere`].
+#[inline]
+pub(crate) fn copy_in_now(from: UserRange, bytes: &mut [u8]) -> Result<(), NotThere> {
+    assert!(
+        bytes.len() as u64 <= from.len(),
+        "invariant: there are as many"
+    );
+    // SAFETY: reads user memory only, writes a slice; a fault ends it.
+    let failed =
+        unsafe { user_copy_now(bytes.as_mut_ptr() as u64, from.start(), bytes.len() as u64) };
+    if failed == 0 { Ok(()) } else { Err(NotThere) }
 }
 
 /// An aligned 32-bit word in user memory that other threads may change.

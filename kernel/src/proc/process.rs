@@ -131,7 +131,6 @@ impl Process {
     }
 
     /// How many threads live.
-    #[allow(dead_code, reason = "listings are its callers")]
     pub(crate) fn thread_count(&self) -> u32 {
         // ORDERING: Acquire pairs with `thread_ended`.
         self.threads.load(Ordering::Acquire)

@@ -32,6 +32,41 @@ pub(crate) fn pause_until(thread: &'static Thread, deadline_ns: u64) -> Pause {
     Pause::Again
 }
 
+/// When a call that may wait for so long has to give up: the clock is read at its first pause.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    timeout_ns: u64,
+    at_ns: Option<u64>,
+}
+
+impl Deadline {
+    /// After so many nanoseconds, all ones for never.
+    #[inline]
+    pub(crate) fn new(timeout_ns: u64) -> Self {
+        Self {
+            timeout_ns,
+            at_ns: None,
+        }
+    }
+
+    /// The time.
+    pub(crate) fn get(&mut self) -> u64 {
+        if self.timeout_ns == FOREVER {
+            return FOREVER;
+        }
+        let timeout_ns = self.timeout_ns;
+        *self
+            .at_ns
+            .get_or_insert_with(|| clock::now_ns().saturating_add(timeout_ns))
+    }
+}
+
+/// As [`pause_until`], in one place: for calls that as a rule do not wait.
+#[inline(never)]
+pub(crate) fn pause(thread: &'static Thread, deadline_ns: u64) -> Pause {
+    pause_until(thread, deadline_ns)
+}
+
 /// Stops the thread until its next token or the deadline; false if that has passed already.
 #[inline(never)]
 fn park_until(thread: &'static Thread, deadline_ns: u64) -> bool {

@@ -6,10 +6,9 @@ use kcore::{DirectoryId, End};
 
 use super::Result;
 use crate::{
-    arch::{clock, cpu},
+    arch::cpu,
     fs::{descriptors::Flags, file::OpenFile, pipe::Pipe, root},
     mm::uaccess,
-    sched::wait,
     syscall::errno::Errno,
 };
 
@@ -47,15 +46,6 @@ pub(super) fn insert(file: OpenFile) -> Result {
     // If there is no number, the file is closed here, without the lock.
     drop(file);
     inserted
-}
-
-/// When a call that may wait for so long has to give up.
-#[inline]
-pub(super) fn deadline(timeout_ns: u64) -> u64 {
-    match timeout_ns {
-        wait::FOREVER => wait::FOREVER,
-        ns => clock::now_ns().saturating_add(ns),
-    }
 }
 
 /// read(fd, buffer, n) → bytes read, at most n; 0 at the end.

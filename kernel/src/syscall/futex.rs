@@ -5,7 +5,10 @@ use kcore::{FutexKey, FutexTable, WaitEnd};
 use super::Result;
 use crate::{
     arch::{clock, cpu},
-    mm::uaccess::{NotThere, UserWord},
+    mm::{
+        address_space,
+        uaccess::{NotThere, UserWord},
+    },
     proc::thread::{Thread, ThreadRef},
     sched::wait,
     syscall::errno::Errno,
@@ -15,11 +18,33 @@ const BUCKETS: usize = 256;
 
 static TABLE: FutexTable<ThreadRef, BUCKETS> = FutexTable::new();
 
-#[inline]
+/// Numbers of address spaces start at 1: this one means memory that several have.
+const SHARED: u32 = 0;
+
+/// Names the word by its address, or in a shared mapping by where it lies for all.
+#[inline(always)]
 fn key(thread: &Thread, word: UserWord) -> FutexKey {
+    if address_space::may_share(thread) {
+        return key_if_shared(thread, word.address());
+    }
     FutexKey {
         space: thread.space_number(),
         address: word.address(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn key_if_shared(thread: &Thread, address: u64) -> FutexKey {
+    match thread.space().shared_place(address) {
+        None => FutexKey {
+            space: thread.space_number(),
+            address,
+        },
+        Some(address) => FutexKey {
+            space: SHARED,
+            address,
+        },
     }
 }
 

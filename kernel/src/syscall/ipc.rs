@@ -1,22 +1,26 @@
-//! System calls about semaphores, mailboxes and sockets.
+//! System calls about shared memory, semaphores, mailboxes, messages and sockets.
 //!
 //! A time-out is in nanoseconds: 0 means not to wait (`EAGAIN`), all ones to wait as long as it takes.
 
+use alloc::vec::Vec;
+
 use kcore::{
-    Mailbox, MailboxSize, Overflow, PAGE_SIZE, Right, Semaphore, Side, TooLong, UserRange,
+    Backing, Mailbox, MailboxSize, MessageError, Overflow, PAGE_SIZE, Protection, Region,
+    RegionError, Right, Semaphore, Side, UserRange,
 };
 
-use super::{
-    Result,
-    file::{deadline, insert},
-};
+use super::{Result, file::insert};
 use crate::{
     arch::cpu,
     fs::pages::DataPage,
-    ipc::{self, MAILBOXES, SEMAPHORES, socket},
-    mm::uaccess,
+    ipc::{self, MAILBOXES, REGIONS, SEMAPHORES, socket},
+    mm::{
+        address_space::Access,
+        frames::Frame,
+        uaccess::{self, NotThere},
+    },
     proc::thread::ThreadRef,
-    sched::wait,
+    sched::wait::{self, Deadline},
     syscall::errno::Errno,
 };
 
@@ -30,7 +34,7 @@ pub(super) fn semaphore_create(value: u64, rights: u64) -> Result {
 /// semaphore_wait(number, time-out) → 0.
 pub(super) fn semaphore_wait(number: u64, timeout_ns: u64) -> Result {
     let thread = cpu::current();
-    let deadline = deadline(timeout_ns);
+    let mut deadline = Deadline::new(timeout_ns);
     let taken = SEMAPHORES.wait(
         number,
         thread.pid(),
@@ -38,7 +42,7 @@ pub(super) fn semaphore_wait(number: u64, timeout_ns: u64) -> Result {
         Side::Takers,
         &ThreadRef(thread),
         |semaphore, _| semaphore.take(),
-        || wait::pause_until(thread, deadline),
+        move || wait::pause(thread, deadline.get()),
     );
     taken.map_err(|refused| ipc::error(refused, timeout_ns))?;
     Ok(0)
@@ -74,108 +78,159 @@ pub(super) fn mailbox_create(messages: u64, message_len: u64, rights: u64) -> Re
     ipc::create(&MAILBOXES, cpu::current().process(), rights, mailbox)
 }
 
-/// Messages up to this length take a short way.
-const SHORT: usize = 128;
-
 /// mailbox_send(number, bytes, n, time-out) → 0.
+///
+/// The message is copied from the program's memory under the mailbox's lock, as long as its pages are
+/// there; if one is not, it is made without the lock, and the call begins again.
 pub(super) fn mailbox_send(number: u64, bytes: u64, len: u64, timeout_ns: u64) -> Result {
-    match usize::try_from(len) {
-        Ok(len @ ..=SHORT) => send::<SHORT>(number, bytes, len, timeout_ns),
-        Ok(len @ ..=MailboxSize::MAX_LEN) => {
-            send::<{ MailboxSize::MAX_LEN }>(number, bytes, len, timeout_ns)
-        }
-        _ => Err(Errno::EMSGSIZE),
-    }
-}
-
-fn send<const N: usize>(number: u64, bytes: u64, len: usize, timeout_ns: u64) -> Result {
-    let mut buffer = [0; N];
-    let message = &mut buffer[..len];
-    uaccess::copy_in(bytes, message)?;
+    let bytes = UserRange::new(bytes, len).ok_or(Errno::EFAULT)?;
     let thread = cpu::current();
     let pid = thread.pid();
-    let deadline = deadline(timeout_ns);
-    let sent = MAILBOXES.wait(
-        number,
-        pid,
-        Right::Give,
-        Side::Givers,
-        &ThreadRef(thread),
-        |mailbox, wakes| mailbox.send(pid, message, wakes),
-        || wait::pause_until(thread, deadline),
-    );
-    match sent {
-        Ok(Ok(())) => Ok(0),
-        Ok(Err(TooLong)) => Err(Errno::EMSGSIZE),
-        Err(refused) => Err(ipc::error(refused, timeout_ns)),
+    let mut deadline = Deadline::new(timeout_ns);
+    loop {
+        let sent = MAILBOXES.wait(
+            number,
+            pid,
+            Right::Give,
+            Side::Givers,
+            &ThreadRef(thread),
+            move |mailbox, wakes| {
+                mailbox.send(pid, bytes.len() as usize, wakes, |place| {
+                    uaccess::copy_in_now(bytes, place)
+                })
+            },
+            move || wait::pause(thread, deadline.get()),
+        );
+        match sent {
+            Ok(Ok(())) => return Ok(0),
+            Ok(Err(MessageError::Copy(NotThere))) => make_pages(bytes, false)?,
+            Ok(Err(MessageError::Size)) => return Err(Errno::EMSGSIZE),
+            Err(refused) => return Err(ipc::error(refused, timeout_ns)),
+        }
     }
 }
 
-/// mailbox_receive(number, buffer, n, time-out, \*sender or null) → length.
+/// mailbox_receive(number, buffer, n, time-out) → the sender's pid times 2^32, plus the length.
 ///
 /// The buffer must have room for the longest message of the mailbox, else `EMSGSIZE`. A message that
-/// could not be written to the buffer is not lost.
-pub(super) fn mailbox_receive(
-    number: u64,
-    buffer: u64,
-    len: u64,
-    timeout_ns: u64,
-    sender: u64,
-) -> Result {
-    match usize::try_from(len).unwrap_or(usize::MAX) {
-        len @ ..=SHORT => receive::<SHORT>(number, buffer, len, timeout_ns, sender),
-        len => {
-            let len = len.min(MailboxSize::MAX_LEN);
-            receive::<{ MailboxSize::MAX_LEN }>(number, buffer, len, timeout_ns, sender)
+/// could not be written to the buffer is not lost. Copied as for `mailbox_send`.
+pub(super) fn mailbox_receive(number: u64, buffer: u64, len: u64, timeout_ns: u64) -> Result {
+    let buffer = UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
+    let thread = cpu::current();
+    let pid = thread.pid();
+    let mut deadline = Deadline::new(timeout_ns);
+    loop {
+        let received = MAILBOXES.wait(
+            number,
+            pid,
+            Right::Take,
+            Side::Takers,
+            &ThreadRef(thread),
+            move |mailbox, wakes| {
+                mailbox.receive(buffer.len() as usize, wakes, |message| {
+                    uaccess::copy_out_now(buffer, message)
+                })
+            },
+            move || wait::pause_until(thread, deadline.get()),
+        );
+        match received {
+            Ok(Ok(message)) => {
+                return Ok(u64::from(message.sender) << 32 | message.len as u64);
+            }
+            Ok(Err(MessageError::Copy(NotThere))) => make_pages(buffer, true)?,
+            Ok(Err(MessageError::Size)) => return Err(Errno::EMSGSIZE),
+            Err(refused) => return Err(ipc::error(refused, timeout_ns)),
         }
     }
 }
 
-fn receive<const N: usize>(
-    number: u64,
-    out: u64,
-    room: usize,
-    timeout_ns: u64,
-    sender_out: u64,
-) -> Result {
-    UserRange::new(out, room as u64).ok_or(Errno::EFAULT)?;
-    let mut buffer = [0; N];
-    let thread = cpu::current();
-    let pid = thread.pid();
-    let deadline = deadline(timeout_ns);
-    let received = MAILBOXES.wait(
-        number,
-        pid,
-        Right::Take,
-        Side::Takers,
-        &ThreadRef(thread),
-        |mailbox, wakes| {
-            if mailbox.size().message_len > room {
-                return Some(Err(Errno::EMSGSIZE));
-            }
-            mailbox.receive(&mut buffer, wakes).map(Ok)
-        },
-        || wait::pause_until(thread, deadline),
-    );
-    let message = received.map_err(|refused| ipc::error(refused, timeout_ns))??;
-    let bytes = &buffer[..message.len];
-    let written = uaccess::copy_out(out, bytes).and_then(|()| match sender_out {
-        0 => Ok(()),
-        _ => uaccess::copy_out(sender_out, &message.sender.to_ne_bytes()),
-    });
-    if let Err(error) = written {
-        // If the mailbox has gone meanwhile, the message goes with it.
-        let _ = MAILBOXES.with(number, pid, Right::Take, |mailbox, wakes| {
-            mailbox.put_back(message.sender, bytes, wakes)
-        });
-        return Err(error);
+/// Makes the pages of a message's buffer, as far as a message can reach.
+#[cold]
+fn make_pages(buffer: UserRange, write: bool) -> core::result::Result<(), Errno> {
+    let end = buffer
+        .end()
+        .min(buffer.start() + MailboxSize::MAX_LEN as u64);
+    let access = Access {
+        write,
+        execute: false,
+    };
+    for address in [buffer.start(), end - 1] {
+        let made = cpu::current().space().handle_fault(address, access);
+        made.map_err(|_| Errno::EFAULT)?;
     }
-    Ok(message.len as u64)
+    Ok(())
 }
 
 /// mailbox_destroy(number) → 0.
 pub(super) fn mailbox_destroy(number: u64) -> Result {
     ipc::destroy(&MAILBOXES, cpu::current().process(), number)
+}
+
+/// message_send(pid, bytes, n, time-out) → 0: to the inbox of a process.
+pub(super) fn message_send(pid: u64, bytes: u64, len: u64, timeout_ns: u64) -> Result {
+    let pid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+    mailbox_send(ipc::inbox(pid)?, bytes, len, timeout_ns)
+}
+
+/// message_receive(buffer, n, time-out) → as `mailbox_receive`, from the caller's own inbox.
+pub(super) fn message_receive(buffer: u64, len: u64, timeout_ns: u64) -> Result {
+    let number = ipc::inbox(cpu::current().pid())?;
+    mailbox_receive(number, buffer, len, timeout_ns)
+}
+
+/// The most pages of a region.
+const REGION_PAGES: u64 = 1024;
+
+/// region_create(length, rights) → number of a region of zeros.
+pub(super) fn region_create(len: u64, rights: u64) -> Result {
+    let pages = len.div_ceil(PAGE_SIZE);
+    if !(1..=REGION_PAGES).contains(&pages) {
+        return Err(Errno::EINVAL);
+    }
+    let pages = DataPage::several(pages as usize).ok_or(Errno::ENOMEM)?;
+    ipc::create(&REGIONS, cpu::current().process(), rights, pages)
+}
+
+/// region_map(number, address, protection) → length; it is unmapped like any mapping.
+pub(super) fn region_map(number: u64, address: u64, protection: u64) -> Result {
+    let protection = Protection::from_bits(protection).ok_or(Errno::EINVAL)?;
+    if protection.execute {
+        return Err(Errno::EINVAL);
+    }
+    let right = if protection.write {
+        Right::Give
+    } else {
+        Right::Take
+    };
+    let thread = cpu::current();
+    let share = |pages: &mut Vec<DataPage>, _: &mut _| -> Vec<Frame> {
+        pages.iter().filter_map(DataPage::share).collect()
+    };
+    let frames = REGIONS
+        .with(number, thread.pid(), right, share)
+        .map_err(|refused| ipc::error(refused, 0))?;
+    let len = frames.len() as u64 * PAGE_SIZE;
+    let Some(range) = UserRange::pages(address, len) else {
+        frames.into_iter().for_each(Frame::release);
+        return Err(Errno::EINVAL);
+    };
+    let region = Region {
+        range,
+        protection,
+        backing: Backing::Zero,
+        shared: true,
+        dying: false,
+    };
+    match thread.space().map_frames(region, frames) {
+        Ok(()) => Ok(len),
+        Err(RegionError::Overlap) => Err(Errno::EEXIST),
+        Err(RegionError::TooMany | RegionError::NotMapped) => Err(Errno::ENOMEM),
+    }
+}
+
+/// region_destroy(number) → 0; what is mapped stays mapped.
+pub(super) fn region_destroy(number: u64) -> Result {
+    ipc::destroy(&REGIONS, cpu::current().process(), number)
 }
 
 /// The greatest length of a socket's name, its NUL included.
@@ -192,7 +247,7 @@ pub(super) fn socket_listen(name: u64, limit: u64) -> Result {
 pub(super) fn socket_connect(name: u64, timeout_ns: u64) -> Result {
     let mut buffer = [0; NAME_LEN];
     let name = uaccess::copy_text(name, &mut buffer)?;
-    let connected = socket::connect(name, deadline(timeout_ns));
+    let connected = socket::connect(name, Deadline::new(timeout_ns));
     insert(connected.map_err(|error| at_once(error, timeout_ns))?)
 }
 
@@ -200,7 +255,7 @@ pub(super) fn socket_connect(name: u64, timeout_ns: u64) -> Result {
 pub(super) fn socket_accept(fd: u64, timeout_ns: u64) -> Result {
     let file = cpu::current().process().files.lock().get(fd)?;
     let listener = file.as_listener().ok_or(Errno::EINVAL)?;
-    let accepted = listener.accept(deadline(timeout_ns));
+    let accepted = listener.accept(Deadline::new(timeout_ns));
     insert(accepted.map_err(|error| at_once(error, timeout_ns))?)
 }
 

@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 
 use exec_core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use user::syscall::{self, Tid};
-use user::{Args, println, process, thread};
+use user::{Args, object, println, process, thread};
 
 user::program!(main);
 
@@ -46,6 +46,7 @@ const ALL: &[(&str, fn())] = &[
     ("yield-switch", yield_switch),
     ("create-join", create_join),
     ("futex-round-trip", futex_round_trip),
+    ("mailbox-message", mailbox_message),
     ("fork-exit-wait", fork_exit_wait),
 ];
 
@@ -116,6 +117,36 @@ fn create_join() {
         let tid = tid.expect("a thread can be created");
         syscall::thread_join(tid).expect("it can be joined");
     });
+}
+
+/// Two processes that send each other 64 bytes, one always asleep: each message is one send, one
+/// receive, and one switch of process.
+fn mailbox_message() {
+    let mailbox = || object::mailbox_create(4, 64, object::Rights::ALL).expect("a mailbox");
+    let (there, back) = (mailbox(), mailbox());
+    let mut message = [7; 64];
+    let peer = process::spawn(|| {
+        let mut message = [0; 64];
+        while object::mailbox_receive(there, &mut message, u64::MAX).is_ok() {
+            object::mailbox_send(back, &message, u64::MAX).expect("there is room");
+        }
+        0
+    });
+    let peer = peer.expect("a child");
+    let mut least = u64::MAX;
+    for _ in 0..BATCHES {
+        let start = now();
+        for _ in 0..BATCH {
+            object::mailbox_send(there, &message, u64::MAX).expect("there is room");
+            object::mailbox_receive(back, &mut message, u64::MAX).expect("it comes back");
+        }
+        least = least.min(now() - start);
+    }
+    object::mailbox_destroy(there).expect("it is there");
+    process::wait(Some(peer)).expect("it ends");
+    object::mailbox_destroy(back).expect("it is there");
+    // There and back again.
+    println!("measure mailbox-message {} {least}", 2 * BATCH);
 }
 
 /// Two threads, one always asleep: a wake and a wait on each side, two switches, four calls.
