@@ -39,9 +39,9 @@ fn a_storm_of_signals() {
 
         let pool = pool(2);
         let over = AtomicBool::new(false);
+        let me = std::process::id();
         thread::scope(|scope| {
             // Each thread of this process is hit, the supervisor too.
-            let me = std::process::id();
             scope.spawn(|| {
                 while !over.load(Relaxed) {
                     for entry in std::fs::read_dir("/proc/self/task")
