@@ -20,7 +20,7 @@
 
 use core::time::Duration;
 
-use exec_core::{Ground, Nanos, StdGround, sync::Arc};
+use exec_core::{Ground, Nanos, StdGround, sync::Arc, unwind};
 
 use crate::{
     channel::{Block, Received},
@@ -52,6 +52,8 @@ struct Plan {
 
 /// The thread.
 pub(crate) fn main(shared: &Shared) {
+    // Its end would be its workers', and a hang for every joiner. User code is caught before here.
+    let abort = unwind::AbortOnDrop("the supervisor of a pool of processes failed");
     let mut events = Vec::new();
     loop {
         let mut after = After::default();
@@ -83,6 +85,7 @@ pub(crate) fn main(shared: &Shared) {
     }
     shared.state.lock().ended = true;
     shared.quiet.notify_all();
+    core::mem::forget(abort);
 }
 
 /// Looks at every slot.
