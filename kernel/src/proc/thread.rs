@@ -5,7 +5,7 @@
 //! the creator that took it, or, from the moment it is made ready until it is left for the last
 //! time, to the thread itself. The fields that only the owner touches are `process`, `space`, `space_at`,
 //! `space_number`, `context`,
-//! `user_bases`, `stamp`; the accounts are written by the owner and read by all. `work`, `park`
+//! `user_bases`; the accounts and `stamp` are written by the owner and read by all. `work`, `park`
 //! and `queued` are shared: anyone may wake any thread at any time, also one that has ended or that
 //! has become another since; each wait loop survives a wake-up it did not expect.
 
@@ -90,7 +90,7 @@ pub(crate) struct Thread {
     /// The `fs` and `gs` bases of the program while the thread does not run.
     user_bases: Cell<[u64; 2]>,
     /// The clock's counter when the thread was last switched to.
-    stamp: Cell<u64>,
+    stamp: AtomicU64,
     park: ParkCell,
     state: StateCell,
     share: Share,
@@ -136,7 +136,7 @@ impl Thread {
             space_at: Cell::new(core::ptr::null()),
             space_number: Cell::new(0),
             user_bases: Cell::new([0; 2]),
-            stamp: Cell::new(0),
+            stamp: AtomicU64::new(0),
             work: AtomicU32::new(0),
             park: ParkCell::new(),
             state: StateCell::new(),
@@ -466,13 +466,16 @@ impl Thread {
     /// The thread begins to run; what went by was nobody's.
     #[inline]
     pub(crate) fn start_account(&self, now: u64) {
-        self.stamp.set(now);
+        // ORDERING: Relaxed: one writer; readers want a recent value.
+        self.stamp.store(now, Ordering::Relaxed);
     }
 
     /// The thread stops to run.
     #[inline]
     pub(crate) fn stop_account(&self, now: u64) {
-        self.accounts.add_total(now.wrapping_sub(self.stamp.get()));
+        // ORDERING: Relaxed: its own.
+        let stamp = self.stamp.load(Ordering::Relaxed);
+        self.accounts.add_total(now.wrapping_sub(stamp));
     }
 
     /// What the scheduler keeps with the thread.
@@ -481,16 +484,17 @@ impl Thread {
         &self.share
     }
 
-    /// How long the thread has been on a CPU since it began; of another one that runs, up to its last
-    /// switch.
+    /// How long the thread has been on a CPU since it began.
     pub(crate) fn ran_ns(&self) -> u64 {
         clock::to_ns(self.accounts.total() + self.running_steps())
     }
 
-    /// The steps that the running thread's account still lacks.
+    /// The steps that a running thread's account still lacks; about, if it runs elsewhere.
     fn running_steps(&self) -> u64 {
-        if core::ptr::eq(self, cpu::current()) {
-            clock::counter().wrapping_sub(self.stamp.get())
+        if self.state() == State::Running {
+            // ORDERING: Relaxed: as in `start_account`.
+            let stamp = self.stamp.load(Ordering::Relaxed);
+            clock::counter().saturating_sub(stamp)
         } else {
             0
         }

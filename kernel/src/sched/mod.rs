@@ -25,10 +25,7 @@ pub(crate) mod wait;
 
 use core::arch::asm;
 
-use kcore::{
-    State,
-    sched::{QUANTUM_TICKS, TICK_NS},
-};
+use kcore::State;
 
 use crate::{
     arch::{
@@ -132,11 +129,12 @@ pub(crate) fn tick() -> bool {
     let cpu = cpu::this();
     let now = clock::now_ns();
     cpu.queue.wake_due(now);
-    if (now / TICK_NS).is_multiple_of(u64::from(QUANTUM_TICKS)) {
+    let (ticks, quantum) = cpu.queue.count_ticks(now);
+    if quantum {
         balance(cpu);
     }
     let running = cpu::current();
-    !running.is_idle() && cpu.queue.timer_tick(running)
+    !running.is_idle() && cpu.queue.timer_ticks(running, ticks)
 }
 
 /// Stops the calling thread until its next token.

@@ -5,9 +5,12 @@
 //! [`kcore::sched`] decide who is taken, by the CPU itself or by one that steals. `ready` counts the
 //! queue's length, so that an idle CPU can look at all queues without taking their locks.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use kcore::{SpinLock, Tid, TimerQueue, Waiter, sched::RunQueue};
+use kcore::{
+    SpinLock, Tid, TimerQueue, Waiter,
+    sched::{QUANTUM_TICKS, RunQueue, TICK_NS},
+};
 
 use crate::proc::thread::{Thread, ThreadRef};
 
@@ -18,6 +21,8 @@ pub(crate) struct CpuQueue {
     run: SpinLock<RunQueue<ThreadRef>>,
     ready: AtomicUsize,
     timers: SpinLock<TimerQueue<&'static Thread>>,
+    /// How many tick lengths had passed at this CPU's last tick. Its own.
+    ticks: AtomicU64,
 }
 
 impl CpuQueue {
@@ -28,6 +33,7 @@ impl CpuQueue {
             run: SpinLock::new(RunQueue::new(Tid::MAX_SLOTS)),
             ready: AtomicUsize::new(0),
             timers: SpinLock::new(TimerQueue::new()),
+            ticks: AtomicU64::new(0),
         }
     }
 
@@ -86,9 +92,22 @@ impl CpuQueue {
         self.ready.load(Ordering::Relaxed) > 0
     }
 
-    /// Counts a tick; true if the running thread has to make room.
-    pub(super) fn timer_tick(&self, running: &'static Thread) -> bool {
-        self.run.lock().timer_tick(&ThreadRef(running))
+    /// Counts ticks of the running thread; true if it has to make room.
+    pub(super) fn timer_ticks(&self, running: &'static Thread, ticks: u64) -> bool {
+        let mut run = self.run.lock();
+        // More than the longest turn makes no difference.
+        (0..ticks.min(64)).any(|_| run.timer_tick(&ThreadRef(running)))
+    }
+
+    /// Counts a tick at `now_ns`: how many have passed, lost ones included, and whether a quantum has.
+    ///
+    /// A machine whose host is busy loses ticks that come before the last one was taken.
+    pub(super) fn count_ticks(&self, now_ns: u64) -> (u64, bool) {
+        let quanta = |ticks: u64| ticks / u64::from(QUANTUM_TICKS);
+        let ticks = now_ns / TICK_NS;
+        // ORDERING: Relaxed: one writer, and nobody else reads it.
+        let before = self.ticks.swap(ticks, Ordering::Relaxed);
+        (ticks - before, quanta(ticks) > quanta(before))
     }
 
     /// Enters a deadline.

@@ -64,12 +64,13 @@ pub struct Share {
     affinity: AtomicU64,
     /// The policy that wrote what follows.
     noted_by: AtomicU32,
-    /// Ticks of the present turn.
+    /// Ticks of the present turn, of the policies that count them.
     pub(super) ticks: AtomicU32,
     /// Multi-level feedback: the level, and in which round of the levels that was.
     pub(super) level: AtomicU32,
     pub(super) round: AtomicU64,
-    /// Multi-level feedback: time used on the level. Fair: the virtual time.
+    /// Round robin: time used of the turn, as the bits of an `i64`. Multi-level feedback: time used on
+    /// the level. Priority: the place in the order. Fair: the virtual time.
     pub(super) used: AtomicU64,
     /// Fair: the queue's virtual time when `used` was brought up to date.
     pub(super) base: AtomicU64,
@@ -116,7 +117,9 @@ impl Share {
         self.nice
             .store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
         set(&self.affinity, get(&parent.affinity));
-        // Round robin notes nothing but the ticks, which each turn begins anew.
+        // All that round robin notes.
+        set(&self.used, 0);
+        set(&self.charged_ns, 0);
         self.noted_by
             .store(PolicyKind::RoundRobin as u32, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
 //! How threads that only compute share the processors: `shares POLICY THREADS [NICE]`.
 //!
-//! Without NICE the threads run everywhere, for a second, and must get within 2 % of each other. With
+//! Without NICE the threads run everywhere and must get within 2 % of each other. With
 //! it, the second half of them runs at that nice value and all run on the first processor; the share
 //! of the first half is printed, in parts of a thousand, for whoever knows what the policy promises.
 #![no_std]
@@ -19,9 +19,15 @@ use user::{Args, println, thread};
 user::program!(main);
 
 const MS: u64 = 1_000_000;
+/// Long enough that a turn or two at its ends are less than 2 %: QEMU runs the processors one after the
+/// other when it counts, and each loses ticks meanwhile.
+const WINDOW_NS: u64 = 2000 * MS;
 /// Until the threads are spread over the processors.
 const SETTLE_NS: u64 = 50 * MS;
-const WINDOW_NS: u64 = 1000 * MS;
+/// Windows that begin one after the other, so that it does not matter whose turn it is at their ends.
+const WINDOWS: u64 = 8;
+/// From one beginning to the next.
+const STEP_NS: u64 = 7 * MS;
 
 fn main(args: Args) -> i32 {
     let policy = args.get(1).and_then(Policy::from_name);
@@ -44,15 +50,11 @@ fn main(args: Args) -> i32 {
         })
         .collect();
     let tids: Vec<_> = threads.iter().map(thread::Thread::tid).collect();
-    sleep(SETTLE_NS);
-    let before = used(&tids);
-    sleep(WINDOW_NS);
-    let after = used(&tids);
+    let used = windows(&tids);
     stop.store(true, SeqCst);
     for thread in threads {
         thread.join();
     }
-    let used: Vec<_> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
     judge(policy, &used, nice)
 }
 
@@ -73,15 +75,33 @@ fn judge(policy: Policy, used: &[u64], nice: Option<i32>) -> i32 {
     i32::from(!within)
 }
 
-/// What each thread has used in ring 3.
-fn used(tids: &[Tid]) -> Vec<u64> {
-    let stats = |tid: &Tid| syscall::thread_stats(Some(*tid)).expect("the thread lives");
-    tids.iter().map(|tid| stats(tid).user_ns).collect()
+/// What each thread has used in a window, on average.
+fn windows(tids: &[Tid]) -> Vec<u64> {
+    let start = syscall::clock() + SETTLE_NS;
+    let sums = |start: u64| {
+        let mut sums = alloc::vec![0; tids.len()];
+        for window in 0..WINDOWS {
+            sleep_until(start + window * STEP_NS);
+            for (sum, tid) in sums.iter_mut().zip(tids) {
+                *sum += used(*tid);
+            }
+        }
+        sums
+    };
+    let before = sums(start);
+    let after = sums(start + WINDOW_NS);
+    let difference = |(after, before): (&u64, &u64)| (after - before) / WINDOWS;
+    after.iter().zip(&before).map(difference).collect()
 }
 
-fn sleep(ns: u64) {
+/// What a thread has used, in ring 3 and in the kernel.
+fn used(tid: Tid) -> u64 {
+    let stats = syscall::thread_stats(Some(tid)).expect("the thread lives");
+    stats.user_ns + stats.system_ns
+}
+
+fn sleep_until(until: u64) {
     let word = AtomicU32::new(0);
-    let until = syscall::clock() + ns;
     while syscall::clock() < until {
         let _ = syscall::futex_wait(&word, 0, until.saturating_sub(syscall::clock()));
     }

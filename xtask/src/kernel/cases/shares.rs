@@ -1,4 +1,4 @@
-//! How threads share the processors, by policy, over a second of counted instructions.
+//! How threads share the processors, by policy, over seconds of counted instructions.
 
 use super::super::bench::Case;
 use super::counted;
