@@ -5,11 +5,12 @@
 //! | `console=closed` | no input (this is so without the option) |
 //! | `console=typed` | edited lines from a person |
 //! | `console=framed` | streams kept apart, for a program on the other side |
+//! | `degree=N` | how many processes may be in at once; more wait (4096 without the option) |
 //! | `sched=POLICY` | the first process's policy: `fcfs`, `rr` (without the option), `priority`, `mlfq`, `fair` |
 
 use kcore::{console::Mode, sched::PolicyKind};
 
-use crate::{arch::cpu, console};
+use crate::{arch::cpu, console, sched::admission};
 
 /// Does what an option says; false if it means nothing.
 pub(super) fn apply(option: &str) -> bool {
@@ -19,6 +20,7 @@ pub(super) fn apply(option: &str) -> bool {
         Some(("sched", name)) => PolicyKind::from_name(name)
             .map(|policy| cpu::current().share().set_policy(policy))
             .is_some(),
+        Some(("degree", number)) => number.parse().map(admission::set_degree).is_ok(),
         _ => false,
     }
 }

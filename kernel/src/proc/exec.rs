@@ -141,7 +141,7 @@ fn start(
     start: &Start<'_>,
 ) -> Result<(), Errno> {
     let (thread, _) = table::create(process, space, name_of(path), start)?;
-    sched::make_ready(thread);
+    sched::admission::submit(thread);
     Ok(())
 }
 

@@ -120,6 +120,7 @@ fn end_process(thread: &Thread, tid: Tid, process: &Process) {
     // As a rule these are the last shares, and the frames go back here.
     drop(thread.replace_space(None));
     drop(process.replace_space(None));
+    sched::admission::process_ended();
     family::end(process);
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
     };
     match table::create(&child, &space, &thread.name_bytes(), &start) {
         Ok((first, _)) => {
-            sched::make_ready(first);
+            sched::admission::submit(first);
             Ok(child.pid())
         }
         Err(error) => {

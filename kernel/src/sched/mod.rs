@@ -19,6 +19,7 @@
 //! A wake-up between the decision to wait and [`settle`] leaves a token in the parking word;
 //! see [`kcore::ParkCell`]. Work for an idle CPU: see [`kcore::IdleSet`].
 
+pub(crate) mod admission;
 pub(crate) mod idle;
 pub(crate) mod queue;
 pub(crate) mod wait;
@@ -131,6 +132,7 @@ pub(crate) fn tick() -> bool {
     cpu.queue.wake_due(now);
     let (ticks, quantum) = cpu.queue.count_ticks(now);
     if quantum {
+        admission::admit_waiting();
         balance(cpu);
     }
     let running = cpu::current();

@@ -45,16 +45,45 @@ const SCRIPT: &[(&str, &[&str])] = &[
     ("ls", &[ANY, "*3890 data.txt", "*0 empty"]),
     ("ls /nowhere", &["$ ls: /nowhere: ENOENT"]),
     ("cat empty data.txt", &["$ 0", "1", ANY, "999"]),
-    ("dance", &["$ dance: no such command; try `help`"]),
-    ("trace off", &["$ trace: * spans sent"]),
-    ("exit 7", &["$ kernel: init exited with status 7"]),
+    (
+        "run /hello a b",
+        &[
+            "$ hello from ring 3: 3 arguments",
+            "  0: /hello",
+            "  1: a",
+            "  2: b",
+        ],
+    ),
+    (
+        "run /ending group 6",
+        &["$ ending all", "process *: status 6"],
+    ),
+    (
+        "run /fault write-kernel",
+        &[
+            "$ about to write-kernel",
+            "kernel: process 4: *killed at*",
+            "process 4: *",
+        ],
+    ),
+    ("run /nothing", &["$ run: ENOENT"]),
+    // Two processes may be in: the second of these waits for its admission.
+    ("run /shares rr 2 &", &["$ process 5"]),
+    ("run /shares rr 2 &", &["$ process 6"]),
+    ("ps", &[ANY, "    6 * new *", ANY]),
+    ("kill 5", &[]),
+    ("kill 6", &[]),
+    ("kill 99", &[ANY, "*kill: ESRCH"]),
+    ("dance", &[ANY, "$ dance: no such command; try `help`"]),
+    ("trace off", &[ANY, "$ trace: * spans sent"]),
+    ("exit 7", &[ANY, "$ kernel: init exited with status 7"]),
 ];
 
 /// Runs the script on a machine that has its archive, and checks everything.
 pub(super) fn test(machine: Machine, dir: &Path) -> anyhow::Result<()> {
     let trace = dir.join("trace.json");
     let machine = machine
-        .append("console=framed init=/shell")
+        .append("console=framed degree=2 init=/shell")
         .second_serial(&trace);
     let script: String = SCRIPT.iter().map(|(line, _)| format!("{line}\n")).collect();
     let mut console = Vec::new();

@@ -36,6 +36,16 @@ const COMMANDS: &[Command] = &[
         run: tasks::top,
     },
     Command {
+        name: "run",
+        help: "PROGRAM [WORD…] [&] run a program, in the background with &",
+        run: tasks::run,
+    },
+    Command {
+        name: "kill",
+        help: "PID [SIGNAL] send a signal to a process [9]",
+        run: tasks::kill,
+    },
+    Command {
         name: "sched",
         help: "[PID POLICY [NICE]] show, or set, how a process is scheduled",
         run: tasks::sched,
@@ -65,6 +75,7 @@ const COMMANDS: &[Command] = &[
 fn main(_: Args) -> i32 {
     let mut input = Input::default();
     loop {
+        tasks::report_ended();
         print!("$ ");
         let Some(line) = input.line() else {
             return 0;

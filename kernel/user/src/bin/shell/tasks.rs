@@ -1,12 +1,16 @@
 //! Commands about threads and processes.
 
+use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Display;
 
 use exec_core::sync::atomic::AtomicU32;
 use user::kernel::schedule::{self, Policy, ThreadInfo, Whose};
 use user::kernel::trace as recorder;
+use user::process::{self, News, Pid};
+use user::signal::{self, Signal};
 use user::{chart, println, syscall};
 
 const MS: u64 = 1_000_000;
@@ -60,6 +64,52 @@ pub(crate) fn top(arguments: &[&str]) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
+    let (words, background) = match arguments {
+        [words @ .., "&"] => (words, true),
+        words => (words, false),
+    };
+    let words: Result<Vec<_>, _> = words.iter().map(|word| CString::new(*word)).collect();
+    let words = words.map_err(text)?;
+    let pointers: Vec<_> = words.iter().map(CString::as_c_str).collect();
+    let path = pointers.first().ok_or("which program?")?;
+    let child = process::start(path, &pointers).map_err(text)?;
+    if background {
+        println!("process {}", child.0);
+        return Ok(());
+    }
+    let (_, news) = process::wait(Some(child)).map_err(text)?;
+    tell(child, news);
+    Ok(())
+}
+
+/// Tells what has become of a child, unless all is well.
+fn tell(child: Pid, news: News) {
+    match news {
+        News::Exited(0) | News::Continued => {}
+        News::Exited(status) => println!("process {}: status {status}", child.0),
+        News::Faulted(signal) => println!("process {}: faulted, signal {signal}", child.0),
+        News::Killed(signal) => println!("process {}: killed by signal {signal}", child.0),
+        News::Stopped(signal) => println!("process {}: stopped by signal {signal}", child.0),
+    }
+}
+
+/// Tells about children in the background that have ended.
+pub(crate) fn report_ended() {
+    while let Ok(Some((child, news))) = process::try_wait(None) {
+        tell(child, news);
+    }
+}
+
+pub(crate) fn kill(arguments: &[&str]) -> Result<(), String> {
+    let pid = arguments.first().ok_or("which process?")?;
+    let signal = match arguments.get(1) {
+        Some(word) => number(word)?,
+        None => 9,
+    };
+    signal::kill(Pid(number(pid)? as u32), Signal(signal as i32)).map_err(text)
 }
 
 pub(crate) fn sched(arguments: &[&str]) -> Result<(), String> {
