@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .workers(2)
         .name("parser")
         .memory_limit(1 << 30)
-        .time_limit(Duration::from_millis(200))
+        .time_limit(Duration::from_secs(3))
         .build()?;
     let texts = ["4x3", "bomb", "16x9", "loop", "corrupt", "nonsense", "21x9"];
     let jobs: Vec<_> = texts

@@ -58,7 +58,7 @@ fn a_worker_that_talks_nonsense_is_killed() {
 fn time_that_is_up_kills_the_worker_only() {
     watched(|| {
         let _alone = alone();
-        let limit = Duration::from_millis(50);
+        let limit = Duration::from_millis(800);
         let pool = builder().workers(2).time_limit(limit).build();
         let pool = pool.expect("a small pool");
         let (hang, spin) = (pool.spawn(&HANG, ()), pool.spawn(&SPIN, ()));
@@ -72,7 +72,7 @@ fn time_that_is_up_kills_the_worker_only() {
         );
         assert_eq!(pool.worker_stats().timed_out, 2);
         // A job's own limit counts, and one that nobody joins is killed as well.
-        let longer = Duration::from_millis(80);
+        let longer = Duration::from_millis(900);
         let own = pool.spawn_within(longer, &HANG, ()).join();
         assert_eq!(own, Err(JobError::TimedOut(longer)));
         pool.execute(&HANG, ()).expect("accepted");
@@ -85,7 +85,7 @@ fn time_that_is_up_kills_the_worker_only() {
 fn an_answer_that_lies_there_is_in_time() {
     watched(|| {
         let _alone = alone();
-        let limit = Duration::from_millis(300);
+        let limit = Duration::from_secs(1);
         let pool = builder().workers(1).time_limit(limit).build();
         let pool = pool.expect("a small pool");
         let path = fresh_file("in-time");
