@@ -2,6 +2,7 @@
 //!
 //! * [`Host`]: the threads of the operating system this program runs on (feature `std`).
 //! * `kernel::Kernel`: the system calls of our own kernel (feature `kernel`, x86-64).
+//! * [`ipc`]: pipes, shared memory, semaphores, mailboxes and local sockets, on both grounds.
 //! * [`OneToOne`]: the executor that gives each job a thread of its ground.
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -9,6 +10,8 @@ extern crate alloc;
 
 #[cfg(all(feature = "std", not(loom)))]
 mod host;
+#[cfg(not(loom))]
+pub mod ipc;
 #[cfg(all(feature = "kernel", target_arch = "x86_64"))]
 pub mod kernel;
 mod one_to_one;

@@ -275,6 +275,22 @@ pub(super) const CASES: &[Case] = &[
         ],
     ),
     usual(
+        "usertests sharing",
+        "init=/usertests sharing",
+        &[
+            "sharing/a pipe joins two processes and ends with one: ok",
+            "sharing/memory is shared, also by a futex: ok",
+            "sharing/regions have limits and rights: ok",
+            "sharing/others do what the owner allows: ok",
+            "sharing/messages find a process by its number: ok",
+            "sharing/a process that ends is told of to who waits: ok",
+            ANY,
+            "sharing/a process that dies leaves nothing: ok",
+            "sharing/a bounded buffer joins processes: ok",
+        ],
+    ),
+    usual("ipc", "init=/ipc", &[ANY, "ipc: * passed", ENDED]),
+    usual(
         "usertests ground",
         "init=/usertests ground",
         &[

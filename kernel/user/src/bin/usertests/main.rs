@@ -21,6 +21,7 @@ mod processor;
 mod programs;
 mod runtime;
 mod schedule;
+mod sharing;
 mod signals;
 mod sockets;
 mod statistics;
@@ -51,6 +52,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("pipes", pipes::CASES),
     ("objects", objects::CASES),
     ("sockets", sockets::CASES),
+    ("sharing", sharing::CASES),
     ("ground", ground::CASES),
 ];
 
