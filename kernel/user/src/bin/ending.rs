@@ -12,8 +12,9 @@ extern crate alloc;
 use alloc::sync::Arc;
 
 use exec_core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use user::object::{self, Rights};
 use user::syscall;
-use user::{Args, println, thread};
+use user::{Args, file, println, thread};
 
 user::program!(main);
 
@@ -112,6 +113,45 @@ fn surround() {
             0
         })
         .join();
+    });
+    // In each kind of wait for another process: none of them ever ends by itself.
+    start(|_| {
+        let (from, _to) = file::pipe().expect("a pipe");
+        let _ = syscall::read(from, &mut [0; 4]);
+    });
+    start(|_| {
+        let (_from, to) = file::pipe().expect("a pipe");
+        let _ = syscall::write(to, &[0; 10_000]);
+    });
+    start(|_| {
+        // The others may have made it.
+        let _ = file::mkfifo(c"/never");
+        let _ = syscall::open(c"/never");
+    });
+    start(|_| {
+        let id = object::semaphore_create(0, Rights::ALL).expect("a semaphore");
+        let _ = object::semaphore_wait(id, u64::MAX);
+    });
+    start(|_| {
+        let id = object::mailbox_create(1, 8, Rights::ALL).expect("a mailbox");
+        let _ = object::mailbox_receive(id, &mut [0; 8], u64::MAX);
+    });
+    start(|_| {
+        let id = object::mailbox_create(1, 8, Rights::ALL).expect("a mailbox");
+        object::mailbox_send(id, b"full", 0).expect("there is room");
+        let _ = object::mailbox_send(id, b"more", 1_000_000_000_000);
+    });
+    start(|_| {
+        let _ = object::message_receive(&mut [0; object::MESSAGE_LEN], u64::MAX);
+    });
+    start(|_| {
+        let fd = object::socket_listen(c"lonely", 1).expect("the name is free");
+        let _ = object::socket_accept(fd, u64::MAX);
+    });
+    start(|_| {
+        let _fd = object::socket_listen(c"busy", 1).expect("the name is free");
+        let _waiting = object::socket_connect(c"busy", 0).expect("there is room");
+        let _ = object::socket_connect(c"busy", u64::MAX);
     });
     while started.load(SeqCst) < count {
         syscall::yield_now();
