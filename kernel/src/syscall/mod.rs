@@ -25,6 +25,17 @@
 //! | | | 0x107 | shutdown(value) |
 //! | | | 0x108 | thread_detach(tid) |
 //! | | | 0x109 | free_memory() in pages |
+//! | 7 | pipe(\*fds) | 14–17 | create, mkdir, unlink, chdir(path) |
+//! | 18 | readdir(fd, \*entries, n) | 19 / 20 | stat(path, \*out) / fsync(fd) |
+//! | 0x140 / 0x141 | dup(fd) / dup2(fd, new) | 0x142 | mkfifo(path) |
+//! | 0x143 | socket_listen(name, backlog) | 0x144 | socket_connect(name, timeout_ns) |
+//! | 0x145 | socket_accept(fd, timeout_ns) | 0x148 | region_create(length, rights) |
+//! | 0x149 | region_map(id, address, protection) | 0x14a | region_destroy(id) |
+//! | 0x150 | semaphore_create(value, rights) | 0x151 | semaphore_wait(id, timeout_ns) |
+//! | 0x152 | semaphore_post(id, n) | 0x153 | semaphore_destroy(id) |
+//! | 0x158 | mailbox_create(messages, length, rights) | 0x159 | mailbox_send(id, bytes, n, timeout_ns) |
+//! | 0x15a | mailbox_receive(id, buffer, n, timeout_ns) | 0x15b | mailbox_destroy(id) |
+//! | 0x160 | message_send(pid, bytes, n, timeout_ns) | 0x161 | message_receive(buffer, n, timeout_ns) |
 //! | 0x180 | sched_set_policy(pid, policy) | 0x181 | sched_set_nice(pid, nice) |
 //! | 0x182 | sched_set_affinity(tid, cpus) | 0x183 | thread_list(\*entries, n) |
 //! | 0x184 | sched_set_thread_nice(tid, nice) | 0x188 | trace_switch(on) |
