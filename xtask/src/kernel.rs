@@ -6,6 +6,7 @@
 
 mod bench;
 mod cases;
+mod compare;
 mod contract;
 mod expect;
 mod measure;
@@ -57,6 +58,8 @@ pub(crate) enum Verb {
     },
     /// Boot one program: its output is this command's, its status too
     Run(run::Args),
+    /// Run the programs of the comparison under every policy, on 1, 2 and 4 processors, counting
+    Compare,
     /// Count the instructions of the basic operations, twice, and check the bars
     Measure,
 }
@@ -90,6 +93,12 @@ pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
             })
         }
         Verb::Run(args) => Ok(run::verb(args)),
+        Verb::Compare => {
+            let program = qemu::ensure().program()?;
+            let images = build(Profile::Release)?;
+            print!("{}", compare::table(&program, &images)?);
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Measure => {
             let program = qemu::ensure().program()?;
             let images = build(Profile::Release)?;

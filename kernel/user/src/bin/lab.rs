@@ -4,7 +4,8 @@
 //! lab model=one-to-one workload=fib param=15 ns=123 voluntary=4 involuntary=5 checksum=610
 //! ```
 //!
-//! Arguments: model, program, parameter, processors, and a file for programs that read a text.
+//! Arguments: model, program, parameter, processors, and a file for programs that read a text; several
+//! programs and their parameters with commas in between.
 //! The program runs once unmeasured, so that stacks are mapped and workers have run. The
 //! expected checksum is computed by whoever started the machine.
 #![no_std]
@@ -15,7 +16,7 @@ extern crate alloc;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use exec_core::Handle;
+use exec_core::{Executor, Handle};
 use kernel_bridge::OneToOne;
 use mini_executor::Runtime;
 use user::kernel::Kernel;
@@ -30,7 +31,7 @@ const WRONG_USAGE: i32 = 2;
 
 fn main(args: Args) -> i32 {
     let (Some(model), Some(workload)) = (args.get(1), args.get(2)) else {
-        println!("lab: MODEL PROGRAM PARAMETER PROCESSORS [FILE]");
+        println!("lab: MODEL PROGRAM[,PROGRAM…] PARAMETER[,PARAMETER…] PROCESSORS [FILE]");
         return WRONG_USAGE;
     };
     let cpus = args.number(4, 1) as usize;
@@ -38,14 +39,6 @@ fn main(args: Args) -> i32 {
         println!("lab: no model '{model}' in the kernel");
         return WRONG_USAGE;
     };
-    let workload = match workload.parse::<Workload>() {
-        Ok(workload) => workload,
-        Err(error) => {
-            println!("lab: {error}");
-            return WRONG_USAGE;
-        }
-    };
-    let param = args.number(3, 0);
     let text = match args.get(5).map(read_file) {
         None => Vec::new(),
         Some(Ok(text)) => text,
@@ -54,14 +47,42 @@ fn main(args: Args) -> i32 {
             return 1;
         }
     };
+    let mut params = args.get(3).unwrap_or("0").split(',');
+    for workload in workload.split(',') {
+        let param = params.next().and_then(|param| param.parse().ok());
+        let status = match (workload.parse::<Workload>(), param) {
+            (Ok(workload), Some(param)) => sample(&handle, model, workload, param, &text),
+            (Ok(_), None) => {
+                println!("lab: a number for each program");
+                WRONG_USAGE
+            }
+            (Err(error), _) => {
+                println!("lab: {error}");
+                WRONG_USAGE
+            }
+        };
+        if status != 0 {
+            return status;
+        }
+    }
+    0
+}
 
-    if let Err(error) = workload.run(&handle, param, &text) {
+/// Runs one program and prints its line; returns the status.
+fn sample<E: Executor + ?Sized>(
+    handle: &Handle<E>,
+    model: &str,
+    workload: Workload,
+    param: u64,
+    text: &[u8],
+) -> i32 {
+    if let Err(error) = workload.run(handle, param, text) {
         println!("lab: {workload} could not be run: {error}");
         return 1;
     }
     let switches = syscall::process_stats();
     let start = syscall::clock();
-    let answer = workload.run(&handle, param, &text);
+    let answer = workload.run(handle, param, text);
     let ns = syscall::clock() - start;
     let after = syscall::process_stats();
     let voluntary = after.voluntary - switches.voluntary;
