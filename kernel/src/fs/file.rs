@@ -7,9 +7,9 @@
 //! so each byte goes to one reader, and writers do not overwrite each other. If the copy ends early,
 //! the position goes back, unless somebody has moved it meanwhile.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
-use kcore::{DirectoryId, SpinLock, UserRange, console::Stream};
+use kcore::{DirectoryId, PAGE_SIZE, SpinLock, UserRange, console::Stream};
 
 use crate::{
     console,
@@ -20,7 +20,7 @@ use crate::{
         root::{self, File},
     },
     ipc::socket::Listener,
-    mm::uaccess,
+    mm::{frames::Frame, uaccess},
     syscall::errno::Errno,
 };
 
@@ -107,6 +107,27 @@ impl OpenFile {
             Kind::File(file) => file.lock().untouched(),
             _ => None,
         }
+    }
+
+    /// Copies of the pages from `offset` on, for a mapping of a file that has been written to.
+    ///
+    /// # Errors
+    /// `EACCES` for what is no file; `ENOMEM`.
+    pub(crate) fn copy_pages(&self, offset: u64, count: u64) -> Result<Vec<Frame>, Errno> {
+        let Kind::File(file) = &self.kind else {
+            return Err(Errno::EACCES);
+        };
+        let mut frames = Vec::new();
+        for page in 0..count {
+            let Ok(mut frame) = Frame::zeroed() else {
+                frames.into_iter().for_each(Frame::release);
+                return Err(Errno::ENOMEM);
+            };
+            let at = offset.saturating_add(page * PAGE_SIZE);
+            file.lock().read(at, frame.bytes_mut());
+            frames.push(frame);
+        }
+        Ok(frames)
     }
 
     /// Reads at the position and moves it; from the console, what has been typed.

@@ -98,7 +98,8 @@ impl AddressSpace {
         self.memory.lock().regions.insert(region)
     }
 
-    /// Adds a mapping of frames that others have mapped too, as many as it has pages.
+    /// Adds a mapping of these frames, as many as it has pages; if it is a shared one, others may have
+    /// them mapped too.
     ///
     /// # Errors
     /// [`RegionError::Overlap`], [`RegionError::TooMany`]: also if there is no memory for the tables.
@@ -111,8 +112,8 @@ impl AddressSpace {
         if inserted {
             // ORDERING: Relaxed: a futex call on the mapping comes after it was made, in one thread or
             // by a chain of reads and writes.
-            self.shares.store(true, Ordering::Relaxed);
-            ANY_SHARES.store(true, Ordering::Relaxed);
+            self.shares.fetch_or(region.shared, Ordering::Relaxed);
+            ANY_SHARES.fetch_or(region.shared, Ordering::Relaxed);
             for (page, frame) in pages.by_ref() {
                 if let Err(frame) = memory.table.map_user(page, frame, region.protection) {
                     frame.release();

@@ -25,6 +25,7 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
     if wanted + HEADROOM_PAGES > frames::free_count() as u64 {
         return Err(Errno::ENOMEM);
     }
+    let mut frames = None;
     let backing = match fd as i32 {
         -1 => Backing::Zero,
         _ => {
@@ -32,14 +33,22 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
                 return Err(Errno::EINVAL);
             }
             let file = process.files.lock().get(fd)?;
-            let bytes = file.contents().ok_or(Errno::EACCES)?;
-            let from = usize::try_from(offset)
-                .map_err(|_| Errno::EINVAL)?
-                .min(bytes.len());
-            Backing::File(FileBytes {
-                bytes: &bytes[from..],
-                address,
-            })
+            match file.contents() {
+                Some(bytes) => {
+                    let from = usize::try_from(offset)
+                        .map_err(|_| Errno::EINVAL)?
+                        .min(bytes.len());
+                    Backing::File(FileBytes {
+                        bytes: &bytes[from..],
+                        address,
+                    })
+                }
+                // It has been written to: its bytes as they are now.
+                None => {
+                    frames = Some(file.copy_pages(offset, range.page_count())?);
+                    Backing::Zero
+                }
+            }
         }
     };
     let region = Region {
@@ -49,7 +58,11 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
         shared: false,
         dying: false,
     };
-    match thread.space().map(region) {
+    let mapped = match frames {
+        None => thread.space().map(region),
+        Some(frames) => thread.space().map_frames(region, frames),
+    };
+    match mapped {
         Ok(()) => Ok(address),
         Err(RegionError::Overlap) => Err(Errno::EEXIST),
         Err(RegionError::TooMany | RegionError::NotMapped) => Err(Errno::ENOMEM),

@@ -218,6 +218,7 @@ pub(super) const CASES: &[Case] = &[
             "tree/a new file keeps what is written: ok",
             "tree/a file lives on without its name: ok",
             "tree/a file of the archive can be changed: ok",
+            "tree/a written file can be mapped as it is then: ok",
             "tree/directories hold names: ok",
             "tree/a removed directory is not found: ok",
             "tree/a listing comes in pieces: ok",

@@ -18,6 +18,7 @@ pub(crate) const CASES: &[super::Case] = &[
     ("a new file keeps what is written", new_file),
     ("a file lives on without its name", unlinked),
     ("a file of the archive can be changed", archive),
+    ("a written file can be mapped as it is then", mapped),
     ("directories hold names", directories),
     ("a removed directory is not found", removed),
     ("a listing comes in pieces", listing),
@@ -96,6 +97,30 @@ fn archive() {
     assert!(read_all(fd) == expected, "another descriptor sees it");
     syscall::close(writer).expect("it is open");
     syscall::close(fd).expect("it is open");
+}
+
+fn mapped() {
+    const PLACE: usize = 0x30_0000_0000;
+    without_loss(|| {
+        file::create(c"mapped").expect("a file can be made");
+        let fd = file::open_for(c"mapped", Mode::ReadWrite).expect("it is there");
+        assert_eq!(syscall::write(fd, &[7; 5000]), Ok(5000));
+        // SAFETY: the place is this case's own.
+        let at = unsafe { syscall::raw(number::MMAP, [PLACE, 8192, 3, fd as usize, 0, 0]) };
+        assert_eq!(at, PLACE as isize);
+        // SAFETY: just mapped, and unmapped below, after the last use.
+        let bytes: &mut [u8; 8192] = unsafe { &mut *core::ptr::with_exposed_provenance_mut(PLACE) };
+        assert!(bytes[..5000].iter().all(|byte| *byte == 7));
+        assert!(bytes[5000..].iter().all(|byte| *byte == 0));
+        bytes[0] = 1;
+        assert_eq!(syscall::seek(fd, 0, 0), Ok(0));
+        assert_eq!(read_all(fd)[0], 7, "the mapping is the program's own");
+        // SAFETY: nothing leads into it any more.
+        let unmapped = unsafe { syscall::munmap(core::ptr::with_exposed_provenance_mut(PLACE)) };
+        unmapped.expect("it is mapped");
+        syscall::close(fd).expect("it is open");
+        file::unlink(c"mapped").expect("it is there");
+    });
 }
 
 fn directories() {
