@@ -57,10 +57,7 @@ fn isolation() {
             text.contains("16x9: Picture { width: 16, height: 9 }"),
             "{text}"
         );
-        assert!(
-            text.contains("loop: the job took longer than 3s"),
-            "{text}"
-        );
+        assert!(text.contains("loop: the job took longer than 3s"), "{text}");
         assert!(text.contains("corrupt: the worker died"), "{text}");
         assert!(
             text.contains("nonsense: it says: a width and a height"),

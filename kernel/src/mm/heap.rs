@@ -1,4 +1,8 @@
 //! The kernel's heap: one piece of memory behind the kernel, taken at boot.
+//!
+//! # Who owns what
+//! `HEAP` carries its own lock, the innermost of all: nothing is locked under it, so it may be taken
+//! under any other.
 
 use kcore::PAGE_SIZE;
 use spin::mutex::SpinMutex;

@@ -1,4 +1,8 @@
 //! What a CPU does when it has nothing to run: steal, else halt.
+//!
+//! # Who owns what
+//! `IDLE` is shared and atomic: a CPU enters itself, a poster or the CPU itself takes it out. A stolen
+//! thread comes from under the lock of the other CPU's queue and belongs to the thief from then on.
 
 use core::arch::asm;
 

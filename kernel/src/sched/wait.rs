@@ -1,4 +1,8 @@
 //! How a system call waits.
+//!
+//! # Who owns what
+//! Nothing here is shared but the timers of the CPU that the wait began on, under their lock in
+//! [`queue`](super::queue); the caller holds no lock.
 
 use kcore::Pause;
 

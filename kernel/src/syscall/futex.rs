@@ -1,4 +1,8 @@
 //! System calls that wait on a word of user memory.
+//!
+//! # Who owns what
+//! Each bucket of `TABLE` has its own lock, held while a word is looked at and a queue changed, never
+//! while a page is made or a thread woken.
 
 use kcore::{FutexKey, FutexTable, WaitEnd};
 

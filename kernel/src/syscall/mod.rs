@@ -1,5 +1,9 @@
 //! The system calls: numbers, and who does the work.
 //!
+//! # Who owns what
+//! The modules below have no state of their own but `futex`: they check arguments, copy them, and call
+//! those who have. `CALLS` never changes.
+//!
 //! | number | call | number | call |
 //! |---|---|---|---|
 //! | 0 | exit(code) | 11 | thread_create(name, stack end, entry, argument) |
