@@ -5,13 +5,15 @@
 //! 2. The model is built and runs the program once, unmeasured: pages are touched, workers
 //!    have run. The answer is checked, so a wrong model is seen before it is timed.
 //! 3. The program runs again, as often as fits into [`LONG_ENOUGH`], once at least. Time and
-//!    context switches are taken around all runs and divided by their number.
+//!    context switches are taken around all runs and divided by their number. Outside of
+//!    that, it is asked what others did with the machine meanwhile, and how fast its CPUs are.
 
 use std::time::{Duration, Instant};
 
-use record::Sample;
+use record::{Sample, machine};
 
 use crate::switches::Switches;
+use crate::usage::Mark;
 
 /// Runs are repeated until this much time has been measured: a run of some microseconds
 /// would measure the clock and the wake-ups of the first job.
@@ -34,9 +36,12 @@ pub fn take(run: impl Fn() -> anyhow::Result<u64>, expected: u64) -> anyhow::Res
             runs: 0,
             checksum: warm_up,
             expected,
+            foreign: None,
+            mhz: None,
         });
     }
 
+    let mark = Mark::now();
     let switches = Switches::of_this_process();
     let start = Instant::now();
     let mut runs = 0_u32;
@@ -47,6 +52,7 @@ pub fn take(run: impl Fn() -> anyhow::Result<u64>, expected: u64) -> anyhow::Res
     }
     let time = start.elapsed();
     let switches = Switches::of_this_process() - switches;
+    let foreign = mark.took().foreign;
     let runs = f64::from(runs);
     Ok(Sample {
         time_ns: time.as_secs_f64() * 1e9 / runs,
@@ -55,6 +61,8 @@ pub fn take(run: impl Fn() -> anyhow::Result<u64>, expected: u64) -> anyhow::Res
         runs: runs as u64,
         checksum,
         expected,
+        foreign,
+        mhz: machine::mhz(),
     })
 }
 

@@ -135,6 +135,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Conditions;
     use crate::metric::NS_PER_JOIN;
 
     fn sample() -> Report {
@@ -146,13 +147,16 @@ mod tests {
                 ..Machine::default()
             },
         );
-        report.rows.push(Row::measured(
-            "fib32",
-            &NS_PER_JOIN,
-            "pool-workstealing",
-            "host",
-            vec![2.5, 2.0],
-        ));
+        report.rows.push(
+            Row::measured(
+                "fib32",
+                &NS_PER_JOIN,
+                "pool-workstealing",
+                "host",
+                vec![2.5, 2.0],
+            )
+            .with_conditions(Conditions::of(&[0.01], &[])),
+        );
         report.rows.push(Row::missing(
             "fib32",
             &NS_PER_JOIN,
@@ -172,9 +176,12 @@ mod tests {
             "machine": {"cpu": "test", "cores": 2, "kernel": "", "rustc": "", "memory_mib": 0},
             "rows": [
                 {"bench": "fib32", "metric": "ns_per_join", "subject": "pool-workstealing", "ground": "host",
-                 "unit": "ns", "lower_is_better": true, "median": 2.25, "min": 2.0, "samples": [2.5, 2.0], "note": null},
+                 "unit": "ns", "lower_is_better": true, "median": 2.25, "min": 2.0,
+                 "interval": {"low": 2.0, "high": 2.5}, "conditions": {"foreign": 0.01, "mhz": null},
+                 "noise": "spread 22 %", "samples": [2.5, 2.0], "note": null},
                 {"bench": "fib32", "metric": "ns_per_join", "subject": "chili", "ground": "host",
-                 "unit": "ns", "lower_is_better": true, "median": null, "min": null, "samples": [], "note": "does not build"},
+                 "unit": "ns", "lower_is_better": true, "median": null, "min": null,
+                 "interval": null, "conditions": null, "noise": null, "samples": [], "note": "does not build"},
             ],
         });
         assert_eq!(value, expected);
@@ -189,6 +196,18 @@ mod tests {
         assert_eq!(Report::read(&path).unwrap(), report);
         let files: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(files.len(), 1, "no partial file is left: {files:?}");
+    }
+
+    #[test]
+    fn an_older_file_without_intervals_is_read() {
+        let mut value: serde_json::Value = serde_json::from_str(&sample().to_json()).unwrap();
+        let row = value["rows"][0].as_object_mut().unwrap();
+        for field in ["interval", "conditions", "noise"] {
+            assert!(row.remove(field).is_some(), "{field}");
+        }
+        let report = Report::from_json(&value.to_string()).unwrap();
+        assert_eq!(report.rows[0].interval, None);
+        assert_eq!(report.rows[0].median, Some(2.25));
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! that is missing, failed or hung still has its row, with `median: null` and a note that
 //! says why, so a reader never has to guess whether a gap means "not run" or "forgotten".
 //!
+//! A median never stands alone: beside it are its [`Interval`], what the machine was like
+//! ([`Conditions`]), and whether the row is noisy. Subjects whose intervals overlap tie.
+//!
 //! ```
 //! use record::{Report, Row, metric};
 //!
@@ -18,8 +21,10 @@
 #![forbid(unsafe_code)]
 
 pub mod file;
+pub mod interval;
 pub mod machine;
 pub mod metric;
+pub mod noise;
 pub mod row;
 pub mod sample;
 pub mod stats;
@@ -27,8 +32,10 @@ pub mod subject;
 pub mod table;
 
 pub use file::{ReadError, Report, SCHEMA};
+pub use interval::Interval;
 pub use machine::Machine;
 pub use metric::Metric;
+pub use noise::Conditions;
 pub use row::Row;
 pub use sample::Sample;
 pub use subject::{Ground, Model, Peer, UnknownName};

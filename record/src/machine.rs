@@ -54,6 +54,22 @@ impl Machine {
     }
 }
 
+/// The CPUs' frequency at this moment in MHz, the mean of all; `None` where the system doesn't say.
+///
+/// A virtual machine often says what its host's processor is sold with.
+#[must_use]
+pub fn mhz() -> Option<f64> {
+    let wanted = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing().with_frequency());
+    let system = System::new_with_specifics(wanted).ok()?;
+    let known: Vec<f64> = system
+        .cpus()
+        .iter()
+        .map(|cpu| cpu.frequency() as f64)
+        .filter(|mhz| *mhz > 0.0)
+        .collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+}
+
 /// Names the checked-out revision of the current directory's repository, with `-dirty`
 /// behind it where tracked files differ; "unknown" outside a repository.
 ///
@@ -100,6 +116,15 @@ mod tests {
         );
         assert!(machine.rustc.starts_with("rustc "), "{machine:?}");
         assert!(!machine.cpu.is_empty());
+    }
+
+    #[test]
+    fn a_frequency_is_one_or_unknown() {
+        assert!(
+            mhz().is_none_or(|mhz| (10.0..20_000.0).contains(&mhz)),
+            "{:?}",
+            mhz()
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Metric, stats};
+use crate::noise::{self, Conditions};
+use crate::{Interval, Metric, stats};
 
 /// A figure for one bench, subject, ground and metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,15 @@ pub struct Row {
     pub median: Option<f64>,
     /// The smallest sample; null when the subject has no figure.
     pub min: Option<f64>,
+    /// Where the true median probably lies; null for fewer than two samples.
+    #[serde(default)]
+    pub interval: Option<Interval>,
+    /// What the machine was like meanwhile; null where nobody looked.
+    #[serde(default)]
+    pub conditions: Option<Conditions>,
+    /// Why the figure may be another one next time; null where nothing speaks for that.
+    #[serde(default)]
+    pub noise: Option<String>,
     /// Every sample in the order of measuring.
     pub samples: Vec<f64>,
     /// Why there is no figure, or what to know about it.
@@ -52,6 +62,8 @@ impl Row {
         let mut row = Self::missing(bench, metric, subject, ground, "no sample");
         row.median = stats::median(&samples);
         row.min = stats::min(&samples);
+        row.interval = Interval::of_median(&samples);
+        row.judge();
         if !samples.is_empty() {
             row.note =
                 (dropped > 0).then(|| format!("{dropped} of {given} samples were not numbers"));
@@ -78,8 +90,59 @@ impl Row {
             lower_is_better: metric.lower_is_better,
             median: None,
             min: None,
+            interval: None,
+            conditions: None,
+            noise: None,
             samples: Vec::new(),
             note: Some(note.into()),
+        }
+    }
+
+    /// Adds what the machine was like; a disturbed row becomes a noisy one.
+    #[must_use]
+    pub fn with_conditions(mut self, conditions: Conditions) -> Self {
+        self.conditions = Some(conditions);
+        self.judge();
+        self
+    }
+
+    fn judge(&mut self) {
+        self.noise = self
+            .median
+            .and_then(|median| noise::reason(median, self.interval, self.conditions));
+    }
+
+    /// Whether this row and another can't be told apart: their medians are equal, or their
+    /// intervals overlap.
+    #[must_use]
+    pub fn ties(&self, other: &Self) -> bool {
+        let overlap = self
+            .interval
+            .zip(other.interval)
+            .is_some_and(|(mine, theirs)| mine.overlaps(theirs));
+        overlap || (self.median.is_some() && self.median == other.median)
+    }
+
+    /// Whether another row answers the same question on the same ground.
+    #[must_use]
+    pub fn rivals(&self, other: &Self) -> bool {
+        (&self.bench, &self.ground, &self.metric) == (&other.bench, &other.ground, &other.metric)
+    }
+
+    /// The best of the rows that answer the same question on the same ground.
+    #[must_use]
+    pub fn best<'a>(&self, rows: &'a [Self]) -> Option<&'a Self> {
+        let rivals = rows
+            .iter()
+            .filter(|other| self.rivals(other) && other.median.is_some());
+        let by_median = |a: &&Self, b: &&Self| {
+            let figure = |row: &Self| row.median.unwrap_or(f64::NAN);
+            figure(a).total_cmp(&figure(b))
+        };
+        if self.lower_is_better {
+            rivals.min_by(by_median)
+        } else {
+            rivals.max_by(by_median)
         }
     }
 
@@ -169,6 +232,28 @@ mod tests {
             row.note.as_deref(),
             Some("1 of 2 samples were not numbers; warm")
         );
+    }
+
+    #[test]
+    fn a_wide_or_disturbed_row_is_noisy() {
+        let wide = Row::measured("b", &TIME, "s", "host", vec![1.0, 2.0, 3.0]);
+        assert_eq!(wide.noise.as_deref(), Some("spread 100 %"));
+        let steady = Row::measured("b", &TIME, "s", "host", vec![100.0, 101.0, 102.0]);
+        assert_eq!(steady.noise, None);
+        let disturbed = steady.with_conditions(Conditions::of(&[0.3], &[2_000.0]));
+        let noise = disturbed.noise.expect("noisy");
+        assert!(noise.contains("30 % of the machine"), "{noise}");
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_a_tie() {
+        let row = |samples: &[f64]| Row::measured("b", &TIME, "s", "host", samples.to_vec());
+        let fast = row(&[10.0, 11.0, 12.0]);
+        assert!(fast.ties(&row(&[12.0, 13.0, 14.0])));
+        assert!(!fast.ties(&row(&[13.0, 14.0, 15.0])));
+        assert!(row(&[1.0]).ties(&row(&[1.0])) && !row(&[1.0]).ties(&row(&[2.0])));
+        let missing = Row::missing("b", &TIME, "s", "host", "not run");
+        assert!(!missing.ties(&missing));
     }
 
     #[test]

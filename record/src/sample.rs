@@ -21,6 +21,12 @@ pub struct Sample {
     pub checksum: u64,
     /// The answer of the serial reference.
     pub expected: u64,
+    /// The share of the machine's CPUs that others used meanwhile, 0 to 1, where it is known.
+    #[serde(default)]
+    pub foreign: Option<f64>,
+    /// The CPUs' frequency in MHz right after the run, where it is known.
+    #[serde(default)]
+    pub mhz: Option<f64>,
 }
 
 impl Sample {
@@ -59,6 +65,8 @@ mod tests {
             runs: 4,
             checksum: 7,
             expected: 7,
+            foreign: Some(0.5),
+            mhz: None,
         };
         let output = format!("warming up\n{}\nbye\n", sample.to_line());
         assert_eq!(Sample::from_output(&output), Some(sample));
@@ -78,6 +86,8 @@ mod tests {
             runs: 1,
             checksum: u64::MAX,
             expected: 1,
+            foreign: None,
+            mhz: None,
         };
         let read = Sample::from_output(&sample.to_line()).expect("a sample");
         assert_eq!(read.checksum, u64::MAX);

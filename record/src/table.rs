@@ -7,7 +7,8 @@
 //! fills are left out, and so is the note column when nobody has a note.
 //!
 //! The ratio is to the best median of the same bench, ground and metric: a guest that an
-//! emulator runs isn't compared with the host by the clock.
+//! emulator runs isn't compared with the host by the clock. Who can't be told from the best, since
+//! their intervals overlap, is called a tie; a row that is noisy says so in its note.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
@@ -49,7 +50,7 @@ pub fn render(report: &Report) -> String {
         .filter(|(_, with)| *with)
         .map(|((_, heading), _)| *heading);
     let mut heading = vec![
-        "bench", "ground", "subject", "metric", "median", "min", "ratio",
+        "bench", "ground", "subject", "metric", "median", "95 %", "ratio",
     ];
     heading.extend(side_headings);
     if with_note {
@@ -67,7 +68,7 @@ pub fn render(report: &Report) -> String {
             Cell::new(line.subject),
             Cell::new(line.headline.map_or("", |row| &row.metric)),
             number(line.headline.map(|row| figure(row, row.median))),
-            number(line.headline.map(|row| figure(row, row.min))),
+            number(line.headline.map(interval)),
             number(line.headline.map(|row| ratio(row, &report.rows))),
         ];
         for (side, _) in line.side.iter().zip(with_side).filter(|(_, with)| *with) {
@@ -82,13 +83,19 @@ pub fn render(report: &Report) -> String {
 }
 
 impl<'a> Line<'a> {
-    /// The headline's note, or the first note of a side row.
-    fn note(&self) -> Option<&'a str> {
+    /// Why the headline is noisy, and its note, or the first note of a side row.
+    fn note(&self) -> Option<String> {
         let rows = self
             .headline
             .into_iter()
             .chain(self.side.into_iter().flatten());
-        rows.filter_map(|row| row.note.as_deref()).next()
+        let note = rows.filter_map(|row| row.note.clone()).next();
+        let noise = self.headline.and_then(|row| row.noise.as_deref());
+        let noise = noise.map(|reason| format!("noisy: {reason}"));
+        noise
+            .into_iter()
+            .chain(note)
+            .reduce(|noise, note| noise + "; " + &note)
     }
 }
 
@@ -155,40 +162,65 @@ fn number(text: Option<String>) -> Cell {
     Cell::new(text.unwrap_or_default()).set_alignment(CellAlignment::Right)
 }
 
-/// How many times a row's median is worse than the best of its bench, ground and metric.
-fn ratio(row: &Row, rows: &[Row]) -> String {
+/// How many times a row's median is worse than the best of its bench, ground and metric, and whether
+/// it shares the first place.
+#[must_use]
+pub fn ratio(row: &Row, rows: &[Row]) -> String {
     if row.unit == metric::RATIO.unit {
         // It is a quotient already.
         return String::new();
     }
-    let rivals = rows
-        .iter()
-        .filter(|other| {
-            (&other.bench, &other.ground, &other.metric) == (&row.bench, &row.ground, &row.metric)
-        })
-        .filter_map(|other| other.median);
-    let best = if row.lower_is_better {
-        rivals.min_by(f64::total_cmp)
-    } else {
-        rivals.max_by(f64::total_cmp)
+    let Some(best) = row.best(rows) else {
+        return "–".to_owned();
     };
-    match (row.median, best) {
-        (Some(median), Some(best)) if median > 0.0 && best > 0.0 => {
-            format!(
-                "{:.2}x",
-                if row.lower_is_better {
-                    median / best
-                } else {
-                    best / median
-                }
-            )
+    match (row.median, best.median) {
+        (Some(median), Some(most)) if median > 0.0 && most > 0.0 => {
+            let times = if row.lower_is_better {
+                median / most
+            } else {
+                most / median
+            };
+            let tie = if is_tie(row, rows) { " tie" } else { "" };
+            format!("{times:.2}x{tie}")
         }
         _ => "–".to_owned(),
     }
 }
 
+/// Whether a row shares the first place: it can't be told from the best one, or it is the best one
+/// and another can't be told from it.
+#[must_use]
+pub fn is_tie(row: &Row, rows: &[Row]) -> bool {
+    let Some(best) = row.best(rows).filter(|best| row.ties(best)) else {
+        return false;
+    };
+    let is_other = |other: &&Row| row.rivals(other) && other.subject != best.subject;
+    row.subject != best.subject || rows.iter().filter(is_other).any(|other| other.ties(best))
+}
+
+/// Writes both ends of a row's interval for a reader, or a dash.
+#[must_use]
+pub fn interval(row: &Row) -> String {
+    let Some(interval) = row.interval else {
+        return "–".to_owned();
+    };
+    let (low, high) = (
+        figure(row, Some(interval.low)),
+        figure(row, Some(interval.high)),
+    );
+    if low == high {
+        return low;
+    }
+    // The unit is said once where both ends have it.
+    match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+        (Some((low, unit)), Some((_, same))) if unit == same => format!("{low}–{high}"),
+        _ => format!("{low}–{high}"),
+    }
+}
+
 /// Writes a figure for a reader: times in the unit that fits, counts in groups of three.
-fn figure(row: &Row, value: Option<f64>) -> String {
+#[must_use]
+pub fn figure(row: &Row, value: Option<f64>) -> String {
     let Some(value) = value else {
         return "–".to_owned();
     };
@@ -288,6 +320,30 @@ mod tests {
             Row::measured("fib", &TIME, "m", "kernel", vec![100.0]),
         ]));
         assert_eq!(text.matches("1.00x").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn ties_are_called_ties() {
+        let rows = vec![
+            Row::measured("fib", &TIME, "first", "host", vec![10.0, 10.1, 10.2]),
+            Row::measured("fib", &TIME, "second", "host", vec![10.2, 10.3, 10.4]),
+            Row::measured("fib", &TIME, "third", "host", vec![20.0, 20.1, 20.2]),
+        ];
+        let ratios: Vec<String> = rows.iter().map(|row| ratio(row, &rows)).collect();
+        assert_eq!(ratios, ["1.00x tie", "1.02x tie", "1.99x"]);
+        assert_eq!(interval(&rows[0]), "10.0–10.2 ns");
+        // Without the rival the first place is nobody else's.
+        assert_eq!(
+            ratio(&rows[0], &[rows[0].clone(), rows[2].clone()]),
+            "1.00x"
+        );
+    }
+
+    #[test]
+    fn a_noisy_row_says_so() {
+        let noisy = Row::measured("fib", &TIME, "m", "host", vec![1.0, 2.0, 3.0]);
+        let text = render(&report(vec![noisy.with_note("cold")]));
+        assert!(text.contains("noisy: spread 100 %; cold"), "{text}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use record::noise::DISTURBED;
 use record::{Metric, Report, Row, metric, stats};
 use wait_timeout::ChildExt as _;
 
@@ -283,9 +284,6 @@ impl Figures {
         }
     }
 }
-
-/// The foreign share from which on wall times are said to be disturbed.
-const DISTURBED: f64 = 0.05;
 
 /// Says so where others kept the machine busy.
 fn disturbance(figures: &[Figure]) -> Option<String> {

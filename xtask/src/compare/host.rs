@@ -228,6 +228,8 @@ mod tests {
             runs: 1,
             checksum: 1,
             expected: 2,
+            foreign: None,
+            mhz: None,
         };
         let mut command = sh(&format!("echo '{}'; exit 1", line.to_line()));
         assert_eq!(take(&mut command, LONG), Ok(line));

@@ -5,7 +5,7 @@
 //! kept, its earlier samples are dropped (a model that hangs in one run of seven has no
 //! trustworthy figure) and it isn't started again.
 
-use record::{Ground, Row, Sample, metric};
+use record::{Conditions, Ground, Row, Sample, metric};
 
 /// Who is measured on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,19 @@ impl Entry {
         if let Some(reason) = self.out {
             return vec![Row::missing(bench, &metric::TIME, subject, ground, reason)];
         }
-        let row = |metric, samples| Row::measured(&bench, metric, &subject, ground, samples);
+        let known = |seen: fn(&Sample) -> Option<f64>| -> Vec<f64> {
+            self.samples.iter().filter_map(seen).collect()
+        };
+        let conditions = Conditions::of(&known(|s| s.foreign), &known(|s| s.mhz));
+        let row = |metric, samples| {
+            let row = Row::measured(&bench, metric, &subject, ground, samples);
+            if conditions == Conditions::default() {
+                // Nobody could look.
+                row
+            } else {
+                row.with_conditions(conditions)
+            }
+        };
         let of = |figure: fn(&Sample) -> f64| self.samples.iter().map(figure).collect::<Vec<f64>>();
         let mut rows = vec![
             row(&metric::TIME, of(|sample| sample.time_ns)),
@@ -150,6 +162,8 @@ mod tests {
             runs: 1,
             checksum,
             expected: 7,
+            foreign: None,
+            mhz: None,
         }
     }
 
@@ -172,6 +186,27 @@ mod tests {
                 ("involuntary_switches", Some(2.0))
             ]
         );
+    }
+
+    #[test]
+    fn what_the_machine_did_stands_in_every_row() {
+        let mut tally = Tally::new(Ground::Host);
+        for foreign in [0.1, 0.3, 0.2] {
+            let seen = Sample {
+                foreign: Some(foreign),
+                mhz: Some(2_000.0),
+                ..sample(1.0, 7)
+            };
+            tally.add(&key(), seen);
+        }
+        for row in tally.into_rows() {
+            let conditions = row.conditions.expect("conditions");
+            assert_eq!(
+                (conditions.foreign, conditions.mhz),
+                (Some(0.2), Some(2_000.0))
+            );
+            assert!(row.noise.is_some(), "{row:?}");
+        }
     }
 
     #[test]
