@@ -45,12 +45,18 @@ pub(crate) extern "C" fn enter() -> ! {
             switch_to(cpu, cpu.idle(), next, Leave::Idle);
         }
         IDLE.announce(cpu.number());
-        if !cpu::all().any(|other| other.queue.has_ready()) {
+        // Not just whether somebody is ready: it may be one who may not run here, and this CPU must
+        // halt then, or it would never open its interrupts for those who wait for its answer.
+        let found = find_work();
+        if found.is_none() {
             // Whatever ran here last may end elsewhere: its memory must not live on for this CPU.
             address_space::unload();
             halt();
         }
         IDLE.withdraw(cpu.number());
+        if let Some(next) = found {
+            switch_to(cpu, cpu.idle(), next, Leave::Idle);
+        }
     }
 }
 
