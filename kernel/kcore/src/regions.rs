@@ -225,6 +225,12 @@ impl RegionMap {
         assert!(region.dying, "invariant: unmapping was begun");
     }
 
+    /// Bytes of all mappings, those that are being unmapped included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.iter().map(|region| region.range.len()).sum()
+    }
+
     /// All mappings, by address.
     pub fn iter(&self) -> impl Iterator<Item = &Region> {
         self.regions.iter()

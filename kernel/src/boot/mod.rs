@@ -7,6 +7,7 @@ mod acpi;
 mod entry;
 mod options;
 pub(crate) mod pvh;
+mod selftest;
 mod smp;
 pub(crate) mod start;
 mod trampoline;

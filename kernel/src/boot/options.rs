@@ -6,11 +6,12 @@
 //! | `console=typed` | edited lines from a person |
 //! | `console=framed` | streams kept apart, for a program on the other side |
 //! | `degree=N` | how many processes may be in at once; more wait (4096 without the option) |
+//! | `selftest=NAME` | shows what an error of the kernel looks like, see [`selftest`] |
 //! | `sched=POLICY` | the first process's policy: `fcfs`, `rr` (without the option), `priority`, `mlfq`, `fair` |
 
 use kcore::{console::Mode, sched::PolicyKind};
 
-use crate::{arch::cpu, console, sched::admission};
+use crate::{arch::cpu, boot::selftest, console, sched::admission};
 
 /// Does what an option says; false if it means nothing.
 pub(super) fn apply(option: &str) -> bool {
@@ -21,6 +22,7 @@ pub(super) fn apply(option: &str) -> bool {
             .map(|policy| cpu::current().share().set_policy(policy))
             .is_some(),
         Some(("degree", number)) => number.parse().map(admission::set_degree).is_ok(),
+        Some(("selftest", name)) => selftest::run(name),
         _ => false,
     }
 }

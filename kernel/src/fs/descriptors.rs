@@ -49,6 +49,8 @@ impl Flags {
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     files: Vec<Option<Arc<OpenFile>>>,
+    /// The least number that no descriptor may have.
+    limit: usize,
     /// Where relative paths start.
     pub(crate) directory: DirectoryId,
 }
@@ -72,6 +74,7 @@ impl Descriptors {
         .map(|(flags, stream)| Some(Arc::new(OpenFile::console(flags, stream))));
         Self {
             files: files.into(),
+            limit: MAX,
             directory: root::directory(),
         }
     }
@@ -93,8 +96,14 @@ impl Descriptors {
         files.extend(self.files.iter().cloned());
         Ok(Self {
             files,
+            limit: self.limit,
             directory: self.directory,
         })
+    }
+
+    /// Limits the numbers that descriptors get from now on; those that are there stay.
+    pub(crate) fn set_limit(&mut self, limit: u64) {
+        self.limit = usize::try_from(limit).map_or(MAX, |limit| limit.min(MAX));
     }
 
     /// The file of a descriptor.
@@ -110,7 +119,7 @@ impl Descriptors {
             .iter()
             .position(Option::is_none)
             .unwrap_or(self.files.len());
-        if fd == MAX {
+        if fd >= self.limit {
             return Err(Errno::EMFILE);
         }
         if fd == self.files.len() {
@@ -129,7 +138,7 @@ impl Descriptors {
         fd: u64,
         file: Arc<OpenFile>,
     ) -> Result<Option<Arc<OpenFile>>, Errno> {
-        if fd >= MAX as u64 {
+        if fd >= self.limit as u64 {
             return Err(Errno::EBADF);
         }
         let place = fd as usize;

@@ -93,6 +93,11 @@ impl AddressSpace {
         self.number
     }
 
+    /// Bytes of all mappings.
+    pub(crate) fn mapped_bytes(&self) -> u64 {
+        self.memory.lock().regions.bytes()
+    }
+
     /// Adds a mapping; its pages are made on first touch.
     pub(crate) fn map(&self, region: Region) -> Result<(), RegionError> {
         self.memory.lock().regions.insert(region)

@@ -15,9 +15,9 @@
 //! processes. Each other field has its own lock or is an atomic.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use kcore::{Dispositions, Ending, SpinLock, WaitQueue};
+use kcore::{Dispositions, Ending, Signal, SpinLock, WaitQueue};
 
 use crate::{
     fs::descriptors::Descriptors,
@@ -25,7 +25,8 @@ use crate::{
     mm::address_space::AddressSpace,
     proc::{
         accounts::{Accounts, ThreadStats},
-        signal::Signals,
+        limits::{Limits, Resource, UNLIMITED},
+        signal::{self, Signals},
         table,
         thread::ThreadRef,
     },
@@ -54,6 +55,9 @@ pub(crate) struct Process {
     end: SpinLock<Ending>,
     pub(super) children: WaitQueue<ThreadRef>,
     pub(crate) signals: Signals,
+    pub(crate) limits: Limits,
+    /// Nanoseconds in ring 3, by the tick.
+    cpu_ns: AtomicU64,
     /// What the threads that have ended had used.
     pub(super) ended: Accounts,
 }
@@ -85,6 +89,8 @@ impl Process {
             end: SpinLock::new(Ending::Exited(0)),
             children: WaitQueue::new(),
             signals: Signals::new(said),
+            limits: parent.map_or_else(Limits::new, |parent| parent.limits.duplicate()),
+            cpu_ns: AtomicU64::new(0),
             ended: Accounts::default(),
         }
     }
@@ -142,6 +148,21 @@ impl Process {
         let mut sum = self.ended.stats(0);
         table::for_each(self.pid, |thread| sum += thread.stats());
         sum
+    }
+
+    /// Counts a tick in ring 3 against the limit.
+    pub(crate) fn count_tick(&self, ns: u64) {
+        // ORDERING: Relaxed: a count.
+        let used = self.cpu_ns.fetch_add(ns, Ordering::Relaxed) + ns;
+        let soft = self.limits.soft(Resource::CpuTime);
+        if soft != UNLIMITED && used >= soft {
+            let over = used - soft;
+            if used >= self.limits.hard(Resource::CpuTime) {
+                signal::send(self, Signal::KILL);
+            } else if over < ns {
+                signal::send(self, Signal::XCPU);
+            }
+        }
     }
 
     /// Counts a new thread, the first of which is remembered.

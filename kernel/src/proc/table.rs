@@ -14,6 +14,7 @@ use kcore::{JoinCell, SpinLock, Tid, TidAllocator};
 use crate::{
     mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
     proc::{
+        limits::Resource,
         process::Process,
         thread::{Start, Thread, ThreadRef},
     },
@@ -169,6 +170,9 @@ pub(crate) fn create(
     name: &[u8],
     start: &Start<'_>,
 ) -> Result<(&'static Thread, Tid), Errno> {
+    if u64::from(process.thread_count()) >= process.limits.soft(Resource::Threads) {
+        return Err(Errno::EAGAIN);
+    }
     let mut reserved = Reservation::take()?;
     let (Some(thread), Some(tid)) = (reserved.thread.take(), reserved.tid.take()) else {
         unreachable!("a reservation has both")

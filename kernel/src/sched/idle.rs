@@ -4,7 +4,7 @@
 //! `IDLE` is shared and atomic: a CPU enters itself, a poster or the CPU itself takes it out. A stolen
 //! thread comes from under the lock of the other CPU's queue and belongs to the thief from then on.
 
-use core::arch::asm;
+use core::arch::global_asm;
 
 use kcore::IdleSet;
 
@@ -51,7 +51,7 @@ pub(crate) extern "C" fn enter() -> ! {
         if found.is_none() {
             // Whatever ran here last may end elsewhere: its memory must not live on for this CPU.
             address_space::unload();
-            halt();
+            wait_for_interrupt();
         }
         IDLE.withdraw(cpu.number());
         if let Some(next) = found {
@@ -72,9 +72,29 @@ fn find_work() -> Option<&'static Thread> {
     })
 }
 
-/// Waits for an interrupt; the only place in the kernel where interrupts are open.
-fn halt() {
-    // SAFETY: interrupts open with the instruction that halts, so none is missed; a handler may change
-    // every register that a call may, and uses the stack below, which the compiler is told.
-    unsafe { asm!("sti", "hlt", "cli", clobber_abi("sysv64")) };
+global_asm!(
+    ".text",
+    ".globl wait_for_interrupt",
+    "wait_for_interrupt:",
+    "sti",
+    "hlt",
+    ".globl interrupted_here",
+    "interrupted_here:",
+    "cli",
+    "ret",
+);
+
+unsafe extern "C" {
+    /// Waits for an interrupt; the only place in the kernel where interrupts are open. They open with
+    /// the instruction that halts, so none is missed. As a call, it may change all registers that
+    /// calls may, and so may the interrupt's handler.
+    safe fn wait_for_interrupt();
+
+    static interrupted_here: u8;
+}
+
+/// The only address in the kernel where an interrupt may come: no lock is held there, so no handler
+/// meets one that its own CPU holds.
+pub(crate) fn interrupted_at() -> u64 {
+    (&raw const interrupted_here) as u64
 }

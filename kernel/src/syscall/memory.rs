@@ -3,7 +3,12 @@
 use kcore::{Backing, FileBytes, PAGE_SIZE, Protection, Region, RegionError, UserRange};
 
 use super::Result;
-use crate::{arch::cpu, mm::frames, syscall::errno::Errno};
+use crate::{
+    arch::cpu,
+    mm::frames,
+    proc::limits::{Resource, UNLIMITED},
+    syscall::errno::Errno,
+};
 
 /// Pages that a mapping leaves for page tables and the kernel.
 const HEADROOM_PAGES: u64 = 64;
@@ -22,6 +27,10 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
         sparse if sparse > frames::total_count() as u64 => 0,
         pages => pages,
     };
+    let limit = process.limits.soft(Resource::Memory);
+    if limit != UNLIMITED && thread.space().mapped_bytes() + range.len() > limit {
+        return Err(Errno::ENOMEM);
+    }
     if wanted + HEADROOM_PAGES > frames::free_count() as u64 {
         return Err(Errno::ENOMEM);
     }

@@ -24,6 +24,8 @@
 //! | | | 0x11a | sigaction(signal, handler, mask, restorer) → old handler |
 //! | | | 0x11b | sigmask(how, mask) → old mask |
 //! | | | 0x11c | sigreturn() |
+//! | | | 0x120 / 0x121 | getrlimit(resource, \*out) / setrlimit(resource, \*in) |
+//! | | | 0x122 | set_thread_pointer(base) |
 //! | | | 0x11d / 0x11e | sigpending() / sigsuspend(mask) |
 //! | | | 0x106 | thread_stats(tid, \*out) |
 //! | | | 0x107 | shutdown(value) |
@@ -120,6 +122,9 @@ static CALLS: [Call; COUNT] = {
         0x11d => signal::pending();
         0x11e => signal::suspend(a);
         0x11f => signal::tkill(a, b);
+        0x120 => process::getrlimit(a, b);
+        0x121 => process::setrlimit(a, b);
+        0x122 => process::set_thread_pointer(a);
         0x100 => thread::gettid();
         0x101 => thread::yield_now();
         0x102 => futex::wait(a, b, c);

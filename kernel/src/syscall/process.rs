@@ -2,13 +2,14 @@
 
 use alloc::{vec, vec::Vec};
 
-use kcore::Which;
+use kcore::{UserRange, Which};
 
 use super::Result;
 use crate::{
     arch::cpu,
     mm::uaccess,
-    proc::{exec, family, fork},
+    proc::{exec, family, fork, limits::Resource},
+    sched,
     syscall::{errno::Errno, file::PATH_LEN},
     trap::frame::TrapFrame,
 };
@@ -167,4 +168,38 @@ fn identity(wanted: u64, own: u32, uid: u32) -> core::result::Result<u32, Errno>
         return Err(Errno::EPERM);
     }
     Ok(wanted)
+}
+
+/// getrlimit(0 CPU time in ns, 1 bytes of mappings, 2 descriptors, 3 threads; \*out: soft, hard) → 0.
+pub(super) fn getrlimit(number: u64, out: u64) -> Result {
+    let resource = Resource::from_number(number).ok_or(Errno::EINVAL)?;
+    let limits = &cpu::current().process().limits;
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&limits.soft(resource).to_ne_bytes());
+    bytes[8..].copy_from_slice(&limits.hard(resource).to_ne_bytes());
+    uaccess::copy_out(out, &bytes)?;
+    Ok(0)
+}
+
+/// setrlimit(resource, \*in: soft, hard; all ones for none) → 0; the hard one rises for user 0 only.
+pub(super) fn setrlimit(number: u64, from: u64) -> Result {
+    let resource = Resource::from_number(number).ok_or(Errno::EINVAL)?;
+    let mut words = [[0; 8]; 2];
+    uaccess::copy_in(from, words.as_flattened_mut())?;
+    let [soft, hard] = words.map(u64::from_ne_bytes);
+    let process = cpu::current().process();
+    let may_raise = process.uid() == 0;
+    process.limits.set(resource, soft, hard, may_raise)?;
+    if resource == Resource::Descriptors {
+        process.files.lock().set_limit(soft);
+    }
+    Ok(0)
+}
+
+/// set_thread_pointer(base) → 0: the calling thread's `fs` base, as WRFSBASE sets it.
+pub(super) fn set_thread_pointer(base: u64) -> Result {
+    UserRange::new(base, 1).ok_or(Errno::EFAULT)?;
+    let [_, gs] = sched::own_user_bases();
+    sched::set_own_user_bases([base, gs]);
+    Ok(0)
 }

@@ -2,6 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use kcore::sched::TICK_NS;
+
 use crate::{
     arch::{
         cpu,
@@ -37,7 +39,12 @@ pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
             fault::in_user(frame);
             false
         }
-        vector => interrupt(vector as u8),
+        vector => {
+            if vector == u64::from(VECTOR_TIMER) {
+                thread.process().count_tick(TICK_NS);
+            }
+            interrupt(vector as u8)
+        }
     };
     if tick_is_over {
         sched::preempt();
@@ -53,6 +60,11 @@ pub(super) extern "C" fn from_kernel(frame: &mut TrapFrame) {
     if frame.vector < FIRST_INTERRUPT {
         fault::in_kernel(frame);
     } else {
+        assert!(
+            frame.rip == sched::idle::interrupted_at(),
+            "invariant: interrupts are off in the kernel, but one came at {:#x}",
+            frame.rip
+        );
         // The idle loop looks for work after each interrupt.
         interrupt(frame.vector as u8);
     }

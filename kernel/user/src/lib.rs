@@ -11,6 +11,7 @@ mod args;
 pub mod chart;
 pub mod console;
 mod heap;
+pub mod limits;
 mod memory;
 mod panic;
 pub mod process;

@@ -12,7 +12,7 @@ use crate::initrd::{self, Entry, Kind};
 use crate::qemu::{End, Engine, Machine};
 
 /// How long one boot may take. A hundred times what most need: the host may be busy.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One boot and what must come of it.
 pub(super) struct Case {

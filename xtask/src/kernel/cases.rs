@@ -67,3 +67,11 @@ const fn dies(name: &'static str, line: &'static str, console: &'static [&'stati
         ..usual(name, line, console)
     }
 }
+
+/// A boot that ends in the kernel's own panic.
+const fn panics(name: &'static str, line: &'static str, console: &'static [&'static str]) -> Case {
+    Case {
+        end: End::Panic,
+        ..usual(name, line, console)
+    }
+}

@@ -201,6 +201,34 @@ pub(super) const CASES: &[Case] = &[
         ],
     ),
     usual(
+        "usertests limits",
+        "init=/usertests limits",
+        &[
+            "limits/soft and hard limits: ok",
+            "limits/memory: ok",
+            "limits/descriptors: ok",
+            "limits/threads: ok",
+            "limits/processor time: ok",
+            "limits/too many threads end in EAGAIN and all returns: ok",
+            "limits/exit_group against every blocked state: ok",
+            "limits/a lock outlives the thread that held it: ok",
+            "limits/a thread pointer of one's own: ok",
+        ],
+    ),
+    Case {
+        cpus: &[1, 4],
+        ..usual(
+            "fuzz",
+            "init=/fuzz 3 100000",
+            &[
+                "fuzz: seed 3, 100000 calls",
+                "fuzz: * children got through, * ended before, * were killed",
+                "fuzz: * calls, * pages lost",
+                ENDED,
+            ],
+        )
+    },
+    usual(
         "usertests files",
         "init=/usertests files",
         &[

@@ -1,7 +1,7 @@
 //! Programs that do wrong: the kernel says which thread, where and why, and ends the process alone.
 
 use super::super::bench::Case;
-use super::{DIED, dies};
+use super::{DIED, dies, panics};
 
 pub(super) const CASES: &[Case] = &[
     dies(
@@ -210,6 +210,30 @@ pub(super) const CASES: &[Case] = &[
             "about to interrupt",
             "kernel: process 1: thread * killed at *: general protection fault",
             DIED,
+        ],
+    ),
+    panics(
+        "selftest stack-overflow",
+        "selftest=stack-overflow init=/hello",
+        &[
+            "kernel: selftest stack-overflow",
+            "kernel: panic at *: double fault at *: kernel stack overflow? stack *",
+        ],
+    ),
+    panics(
+        "selftest interrupt",
+        "selftest=interrupt init=/hello",
+        &[
+            "kernel: selftest interrupt",
+            "kernel: panic at *: invariant: interrupts are off in the kernel, but one came at *",
+        ],
+    ),
+    panics(
+        "selftest null",
+        "selftest=null init=/hello",
+        &[
+            "kernel: selftest null",
+            "kernel: panic at *: page fault: read of 0x8, not mapped in the kernel at *",
         ],
     ),
 ];

@@ -11,6 +11,7 @@ mod files;
 mod futexes;
 mod ground;
 mod joins;
+mod limits;
 mod mappings;
 mod numbers;
 mod objects;
@@ -47,6 +48,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("processes", processes::CASES),
     ("signals", signals::CASES),
     ("programs", programs::CASES),
+    ("limits", limits::CASES),
     ("files", files::CASES),
     ("tree", tree::CASES),
     ("pipes", pipes::CASES),

@@ -1,0 +1,58 @@
+//! What happens if the kernel itself goes wrong: asked for on the boot command line, so that a test can
+//! see the message. None of these comes back.
+//!
+//! | `selftest=` | what it does | what must follow |
+//! |---|---|---|
+//! | `stack-overflow` | calls itself until its stack ends | a double fault, told as such |
+//! | `interrupt` | opens interrupts with a lock held | a panic: none may come there |
+//! | `null` | reads address 8 | a panic with the page fault |
+
+use core::hint::black_box;
+
+use kcore::SpinLock;
+use x86_64::instructions::interrupts;
+
+use crate::{arch::cpu, arch::switch, sched};
+
+static LOCK: SpinLock<()> = SpinLock::new(());
+
+/// Runs the test of this name, if there is one, on the calling CPU's idle stack.
+pub(super) fn run(name: &str) -> bool {
+    let test = match name {
+        "stack-overflow" => stack_overflow,
+        "interrupt" => interrupt,
+        "null" => null,
+        _ => return false,
+    };
+    crate::println!("kernel: selftest {name}");
+    // SAFETY: the idle thread has not started: its stack is mapped and not in use.
+    unsafe { switch::call_on_stack(cpu::this().idle().stack_end(), test) }
+}
+
+extern "C" fn stack_overflow() -> ! {
+    #[inline(never)]
+    fn deeper(depth: u64) -> u64 {
+        let frame = black_box([depth; 32]);
+        if depth == u64::MAX {
+            return 0;
+        }
+        deeper(depth + 1) + frame[depth as usize % frame.len()]
+    }
+    panic!("the stack has no end: {}", deeper(0));
+}
+
+extern "C" fn interrupt() -> ! {
+    let guard = LOCK.lock();
+    sched::init();
+    interrupts::enable();
+    loop {
+        core::hint::spin_loop();
+        black_box(&guard);
+    }
+}
+
+extern "C" fn null() -> ! {
+    let nowhere = black_box(8) as *const u64;
+    // SAFETY: not sound, and meant to be: the access must fault.
+    panic!("read {}", unsafe { nowhere.read_volatile() });
+}
