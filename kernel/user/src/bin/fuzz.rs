@@ -31,6 +31,9 @@ const PATIENCE: u32 = 24;
 /// Between two looks at a child.
 const LOOK_NS: u64 = 1_000_000;
 
+/// A program that can be run.
+static PROGRAM: &core::ffi::CStr = c"/echo";
+
 /// Where children map memory.
 const SCRATCH: usize = 0x30_0000_0000;
 
@@ -127,6 +130,9 @@ const TABLE: &[(usize, u32, &[Kind])] = &[
     (0x143, 1, &[Path, Number]),
     (0x144, 1, &[Path, Time]),
     (0x145, 1, &[File, Time]),
+    (0x148, 1, &[Length, Number]),
+    (0x149, 1, &[Number, Place, Number]),
+    (0x14a, 1, &[Number]),
     (0x150, 2, &[Number, Number]),
     (0x151, 2, &[Number, Time]),
     (0x152, 2, &[Number, Number]),
@@ -135,6 +141,8 @@ const TABLE: &[(usize, u32, &[Kind])] = &[
     (0x159, 2, &[Number, Buffer, Length, Time]),
     (0x15a, 2, &[Number, Buffer, Length, Buffer, Time]),
     (0x15b, 2, &[Number]),
+    (0x160, 1, &[Process, Buffer, Length, Time]),
+    (0x161, 1, &[Buffer, Length, Time]),
     (0x180, 1, &[Thread, Number]),
     (0x181, 1, &[Thread, Number]),
     (0x182, 1, &[Thread, Number]),
@@ -230,10 +238,10 @@ impl Child {
             c"/fuzz-b",
             c"/fuzz-d",
             c"/fuzz-d/x",
-            c"fuzz-a",
+            c"../fuzz-a",
             c"/",
             c"..",
-            c"/echo",
+            PROGRAM,
         ];
         let result = self.random.of(&self.results);
         match kind {
@@ -283,6 +291,11 @@ impl Child {
         };
         // USR1 stays as it is: it is what ends a wait. And nobody kills the one who looks after all.
         if number == 0x11a && args[0] == 10 || number == 0x119 && (args[0] == 1 || args[1] == 9) {
+            return;
+        }
+        // The program that is run stays what it is: what is written to it would count as lost.
+        let spoils = number == 1 && args[1] != 0 || matches!(number, 14 | 16 | 0x142 | 0x143);
+        if spoils && args[0] == PROGRAM.as_ptr().expose_provenance() {
             return;
         }
         // SAFETY: not sound, and meant to be: a child that is hurt by it ends.
@@ -361,7 +374,13 @@ fn look_after(child: Pid) -> News {
 /// Undoes what children leave to others: files.
 fn clean_up() {
     let _ = syscall_path(17, c"/");
-    for path in [c"/fuzz-d/x", c"/fuzz-a", c"/fuzz-b", c"/fuzz-d"] {
+    for path in [
+        c"/fuzz-d/x",
+        c"/fuzz-d/fuzz-a",
+        c"/fuzz-a",
+        c"/fuzz-b",
+        c"/fuzz-d",
+    ] {
         let _ = syscall_path(16, path);
     }
     // Orphans, which are this process's now.
@@ -396,18 +415,30 @@ fn main(args: Args) -> i32 {
     // Inherited: a child must not be killed before it says what it does.
     signal::set(Signal::USR1, Disposition::Handle(take_note)).expect("it can be caught");
     let mut random = Random(seed.wrapping_mul(2).wrapping_add(1));
-    // Makes what is made once.
-    round(&mut random, CALLS * 8);
-    clean_up();
+    // Makes what is made once, the pages of this very code included.
+    let (_, warm) = measured(&mut random, CALLS * 8);
+    println!("fuzz: warm-up, {} calls", warm * CALLS);
+    let (mut lost, done) = measured(&mut random, wanted);
+    // A file in a place that `clean_up` does not know, or this process's own first touch of a page, is
+    // there once. What the kernel loses, it loses every time.
+    for _ in 0..3 {
+        if lost > 0 {
+            lost = lost.min(measured(&mut random, wanted / 10).0);
+        }
+    }
+    println!("fuzz: {} calls, {lost} pages lost", done * CALLS);
+    i32::from(lost > 0)
+}
+
+/// Makes calls; says how many pages have not come back, and how many children got through.
+fn measured(random: &mut Random, wanted: u64) -> (i64, u64) {
     let before = syscall::free_memory();
-    let [done, ended, killed] = round(&mut random, wanted);
+    let [done, ended, killed] = round(random, wanted);
     clean_up();
     println!("fuzz: {done} children got through, {ended} ended before, {killed} were killed");
     let limit = syscall::clock() + 2_000_000_000;
     while syscall::free_memory() != before && syscall::clock() < limit {
         syscall::yield_now();
     }
-    let lost = before as i64 - syscall::free_memory() as i64;
-    println!("fuzz: {} calls, {lost} pages lost", done * CALLS);
-    i32::from(lost > 0)
+    (before as i64 - syscall::free_memory() as i64, done)
 }

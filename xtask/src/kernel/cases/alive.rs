@@ -223,6 +223,8 @@ pub(super) const CASES: &[Case] = &[
             &[
                 "fuzz: seed 3, 100000 calls",
                 "fuzz: * children got through, * ended before, * were killed",
+                "fuzz: warm-up, * calls",
+                ANY,
                 "fuzz: * calls, * pages lost",
                 ENDED,
             ],
