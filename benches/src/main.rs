@@ -35,6 +35,9 @@ enum Verb {
     Processes(ProcessesArgs),
     /// Take one figure of a bar in this process and print it.
     Figure(bars::FigureArgs),
+    /// Load a server of the async bars, which starts this by itself.
+    #[command(hide = true)]
+    Load(asyncs::LoadArgs),
 }
 
 #[derive(clap::Args)]
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         Verb::Async(args) => measure_asyncs(&args),
         Verb::Processes(args) => measure_processes(&args),
         Verb::Figure(args) => args.run(),
+        Verb::Load(args) => args.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -124,6 +124,7 @@ pub const SUITE: Suite = Suite {
     benches: &[ROUND_TRIP, AT_ONCE],
     subjects: &[],
     left_out: &[],
+    shared: &[],
     rounds: 11,
 };
 

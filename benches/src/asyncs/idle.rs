@@ -33,6 +33,7 @@ fn idle<R: Runtime>(cpus: usize, tenths: u64) -> anyhow::Result<Figure> {
     Ok(Figure {
         wall_ns: wall.as_secs_f64() * 1e9,
         cpu_ns: used.as_secs_f64() * 1e9,
+        tail_ns: None,
         foreign: None,
     })
 }

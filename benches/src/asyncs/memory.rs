@@ -87,6 +87,7 @@ fn per_task<R: Runtime>(cpus: usize, tasks: u64) -> anyhow::Result<Figure> {
     Ok(Figure {
         wall_ns: bytes.max(1.0),
         cpu_ns: 0.0,
+        tail_ns: None,
         foreign: None,
     })
 }

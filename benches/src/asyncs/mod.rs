@@ -17,6 +17,7 @@ mod memory;
 mod messages;
 #[cfg(feature = "async-peers")]
 mod peers;
+mod sockets;
 mod spawn;
 mod subjects;
 mod timers;
@@ -24,6 +25,8 @@ mod timers;
 mod uring;
 mod work;
 mod yields;
+
+pub use self::sockets::LoadArgs;
 
 use crate::bars::{Measure, Subject, Suite};
 
@@ -53,6 +56,17 @@ pub const SUITE: Suite = Suite {
         timers::LATE_5K,
         timers::CPU_5K,
         timers::LATE_100K,
+        sockets::RATE_100,
+        sockets::P99_100,
+        sockets::CPU_100,
+        sockets::RATE_1000,
+        sockets::P99_1000,
+        sockets::CPU_1000,
+        sockets::RATE_10000,
+        #[cfg(feature = "async-peers")]
+        sockets::HYPER_RATE,
+        #[cfg(feature = "async-peers")]
+        sockets::HYPER_P99,
         work::SCALING,
         work::WAIT,
         idle::IDLE,
@@ -68,6 +82,7 @@ pub const SUITE: Suite = Suite {
         "compio",
     ],
     left_out: LEFT_OUT,
+    shared: sockets::SHARED,
     rounds: 7,
 };
 
@@ -214,12 +229,17 @@ use asked;
 #[cfg(test)]
 mod tests {
     use super::SUITE;
+    use crate::bars::Bench;
     use crate::watchdog;
 
     /// Samples of next to nothing, of every subject that this program has.
     #[test]
     fn every_subject_answers_every_question() {
-        for bench in SUITE.benches {
+        // Servers start this program again, as their load, which only the lab can be: they are in
+        // a test of their own.
+        let of_servers =
+            |bench: &&Bench| SUITE.shared.iter().any(|list| list.contains(&bench.name));
+        for bench in SUITE.benches.iter().filter(|bench| !of_servers(bench)) {
             for subject in bench.subjects {
                 let (name, measure) = (subject.name, subject.measure);
                 let jobs = (subject.jobs / 1_000).max(1);

@@ -64,6 +64,7 @@ fn sleeps<R: Clock, const TASKS: u64>(cpus: usize, rounds: u64) -> anyhow::Resul
     Ok(Figure {
         wall_ns: late[late.len() / 2] as f64,
         cpu_ns: used.as_secs_f64() * 1e9 / late.len() as f64,
+        tail_ns: None,
         foreign: None,
     })
 }

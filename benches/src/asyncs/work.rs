@@ -54,6 +54,7 @@ fn scaling<R: Runtime>(cpus: usize, steps: u64) -> anyhow::Result<Figure> {
     Ok(Figure {
         wall_ns: one.wall.as_secs_f64() / all.wall.as_secs_f64(),
         cpu_ns: 0.0,
+        tail_ns: None,
         foreign: all.foreign,
     })
 }
@@ -85,6 +86,7 @@ fn waiting<R: Runtime>(cpus: usize, spawns: u64) -> anyhow::Result<Figure> {
     Ok(Figure {
         wall_ns: waits[place].as_secs_f64() * 1e9,
         cpu_ns: 0.0,
+        tail_ns: None,
         foreign: None,
     })
 }

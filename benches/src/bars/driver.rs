@@ -73,6 +73,8 @@ pub fn run(suite: &Suite, options: &Options) -> anyhow::Result<Outcome> {
             by_subject: bench.subjects.iter().map(start).collect(),
         })
         .collect();
+    let names: Vec<&str> = all.iter().map(|figures| figures.bench.name).collect();
+    let takers = takers(suite, &names);
     let rounds = match (options.rounds, options.quick) {
         (0, true) => 3,
         (0, false) => suite.rounds,
@@ -80,7 +82,10 @@ pub fn run(suite: &Suite, options: &Options) -> anyhow::Result<Outcome> {
     };
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
-        for figures in &mut all {
+        for (at, figures) in all.iter_mut().enumerate() {
+            if takers[at] != at {
+                continue;
+            }
             for (subject, taken) in figures.bench.subjects.iter().zip(&mut figures.by_subject) {
                 let Ok(list) = taken else { continue };
                 let mut command = Command::new(match elsewhere(subject) {
@@ -104,6 +109,9 @@ pub fn run(suite: &Suite, options: &Options) -> anyhow::Result<Outcome> {
         }
     }
 
+    for (at, taker) in takers.into_iter().enumerate() {
+        all[at].by_subject = all[taker].by_subject.clone();
+    }
     let mut outcome = Outcome {
         report: Report::here(),
         bars: Vec::new(),
@@ -119,6 +127,18 @@ pub fn run(suite: &Suite, options: &Options) -> anyhow::Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Of each bench, the place of the one that takes its samples: the first of those that share
+/// them, which may be itself.
+fn takers(suite: &Suite, names: &[&str]) -> Vec<usize> {
+    let taker = |(at, name): (usize, &&str)| {
+        let mut lists = suite.shared.iter();
+        let list = lists.find(|list| list.contains(name));
+        let first = list.and_then(|list| names.iter().position(|one| list.contains(one)));
+        first.unwrap_or(at)
+    };
+    names.iter().enumerate().map(taker).collect()
 }
 
 impl Outcome {
@@ -185,7 +205,7 @@ impl Figures {
                         let samples = list.iter().map(|figure| figure.judged(*judged)).collect();
                         let row = Row::measured(bench.name, metric, *name, "host", samples);
                         match disturbance(list) {
-                            Some(note) if *judged == Judged::Wall => row.with_note(note),
+                            Some(note) if *judged != Judged::Cpu => row.with_note(note),
                             _ => row,
                         }
                     }
@@ -336,12 +356,12 @@ mod tests {
 
     #[test]
     fn a_figure_is_read() {
-        assert_eq!(sample(&mut sh("echo 12.5 25 0.5")), Ok(figure(12.5, 0.5)));
+        assert_eq!(sample(&mut sh("echo 12.5 25 - 0.5")), Ok(figure(12.5, 0.5)));
     }
 
     #[test]
     fn failures_and_hangs_become_reasons() {
-        assert!(sample(&mut sh("echo 12.5 25 0.5; exit 1")).is_err());
+        assert!(sample(&mut sh("echo 12.5 25 - 0.5; exit 1")).is_err());
         assert!(sample(&mut sh("echo nothing")).is_err());
         let reason = sample_within(&mut sh("exec sleep 600"), Duration::from_millis(100));
         assert!(reason.expect_err("it hangs").starts_with("killed"));
@@ -352,6 +372,7 @@ mod tests {
         Figure {
             wall_ns,
             cpu_ns: 2.0 * wall_ns,
+            tail_ns: None,
             foreign: Some(foreign),
         }
     }
@@ -397,6 +418,20 @@ mod tests {
             (row.median, row.note.as_deref()),
             (None, Some("killed after 60 s"))
         );
+    }
+
+    #[test]
+    fn the_first_bench_of_a_list_takes_the_samples_for_all() {
+        let suite = Suite {
+            shared: &[&["a_rate", "a_tail"], &["b"]],
+            ..SUITE
+        };
+        assert_eq!(
+            takers(&suite, &["x", "a_rate", "b", "a_tail"]),
+            [0, 1, 2, 1]
+        );
+        // One that isn't asked for takes none.
+        assert_eq!(takers(&suite, &["b", "a_tail"]), [0, 1]);
     }
 
     #[test]

@@ -23,13 +23,17 @@ use crate::usage::Took;
 /// Takes one figure, of so many jobs on so many workers.
 pub(crate) type Measure = fn(cpus: usize, jobs: u64) -> anyhow::Result<Figure>;
 
-/// Which of a figure's two times a bar is about.
+/// Which side of a figure a bar is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
     /// How long it took: what a user waits for, and what others on the machine disturb.
     Wall,
+    /// How many jobs a second of that time: more is better.
+    Rate,
     /// How much CPU time it took: the work, whoever else is running.
     Cpu,
+    /// How long the slowest jobs took, each by itself: the 99th percentile.
+    Tail,
 }
 
 /// One sample: nanoseconds a job, and the share of the machine that others used.
@@ -39,6 +43,8 @@ pub struct Figure {
     pub wall_ns: f64,
     /// CPU time a job.
     pub cpu_ns: f64,
+    /// The 99th percentile of the jobs' own times, where each is timed by itself.
+    pub tail_ns: Option<f64>,
     /// The foreign share, 0 to 1, where it is known.
     pub foreign: Option<f64>,
 }
@@ -49,6 +55,7 @@ impl Figure {
         Self {
             wall_ns: a_job(took.wall),
             cpu_ns: a_job(took.cpu),
+            tail_ns: None,
             foreign: took.foreign,
         }
     }
@@ -56,34 +63,37 @@ impl Figure {
     /// The line that a sample's process prints.
     #[must_use]
     pub fn to_line(self) -> String {
-        let foreign = self
-            .foreign
-            .map_or("-".to_owned(), |share| share.to_string());
-        format!("{} {} {foreign}", self.wall_ns, self.cpu_ns)
+        let or_dash = |it: Option<f64>| it.map_or("-".to_owned(), |it| it.to_string());
+        let (tail, foreign) = (or_dash(self.tail_ns), or_dash(self.foreign));
+        format!("{} {} {tail} {foreign}", self.wall_ns, self.cpu_ns)
     }
 
     /// Reads that line.
     #[must_use]
     pub fn from_line(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [wall, cpu, foreign] = words[..] else {
+        let [wall, cpu, tail, foreign] = words[..] else {
             return None;
         };
-        let foreign = match foreign {
-            "-" => None,
-            share => Some(share.parse().ok()?),
+        let or_dash = |word: &str| match word {
+            "-" => Some(None),
+            number => number.parse().ok().map(Some),
         };
         Some(Self {
             wall_ns: wall.parse().ok()?,
             cpu_ns: cpu.parse().ok()?,
-            foreign,
+            tail_ns: or_dash(tail)?,
+            foreign: or_dash(foreign)?,
         })
     }
 
     fn judged(self, judged: Judged) -> f64 {
         match judged {
             Judged::Wall => self.wall_ns,
+            Judged::Rate => 1e9 / self.wall_ns,
             Judged::Cpu => self.cpu_ns,
+            // A bench that isn't judged by it has no such figure.
+            Judged::Tail => self.tail_ns.unwrap_or(f64::NAN),
         }
     }
 }
@@ -206,9 +216,9 @@ pub struct Bench {
     pub subjects: &'static [Subject],
     /// What the suite's other subjects lack that they aren't measured here.
     pub without: &'static str,
-    /// What a figure's two times are called, and which of them are reported.
+    /// What the sides of a figure are called, and which of them are reported.
     pub metrics: &'static [(Metric, Judged)],
-    /// Which time the claims are about.
+    /// Which side the claims are about.
     pub judged: Judged,
     /// What is claimed: of each inner list, one bar at least is met.
     pub bars: &'static [&'static [Bar]],
@@ -234,6 +244,9 @@ pub struct Suite {
     pub subjects: &'static [&'static str],
     /// Those of them that this program was built without.
     pub left_out: &'static [&'static str],
+    /// Benches, by name, that look at different sides of the same samples: each is taken once for
+    /// all benches of its list.
+    pub shared: &'static [&'static [&'static str]],
     /// Rounds of a full measurement.
     pub rounds: usize,
 }
@@ -244,6 +257,7 @@ pub const SUITE: Suite = Suite {
     benches: &[spawn_outside::BENCH, trait_cost::BENCH],
     subjects: &[],
     left_out: &[],
+    shared: &[],
     rounds: 11,
 };
 
@@ -296,15 +310,16 @@ mod tests {
 
     #[test]
     fn a_figure_survives_its_line() {
-        for foreign in [None, Some(0.25)] {
+        for (tail_ns, foreign) in [(None, None), (None, Some(0.25)), (Some(99.5), None)] {
             let figure = Figure {
                 wall_ns: 12.5,
                 cpu_ns: 30.0,
+                tail_ns,
                 foreign,
             };
             assert_eq!(Figure::from_line(&figure.to_line()), Some(figure));
         }
-        for wrong in ["", "1 2", "1 2 x", "1 2 3 4"] {
+        for wrong in ["", "1 2", "1 2 3", "1 2 - x", "1 2 3 4 5"] {
             assert_eq!(Figure::from_line(wrong), None, "{wrong}");
         }
     }

@@ -33,6 +33,7 @@ fn idle(tenths: u64) -> anyhow::Result<Figure> {
     Ok(Figure {
         wall_ns: wall.as_secs_f64() * 1e9,
         cpu_ns: used.as_secs_f64() * 1e9,
+        tail_ns: None,
         foreign: None,
     })
 }
@@ -118,6 +119,7 @@ fn rare_jobs<P: Spawn>(cpus: usize, jobs: u64) -> anyhow::Result<Figure> {
     Ok(Figure {
         wall_ns: a_job(wall),
         cpu_ns: a_job(with.saturating_sub(without)).max(1.0),
+        tail_ns: None,
         foreign: None,
     })
 }

@@ -61,6 +61,7 @@ pub const SUITE: Suite = Suite {
         "book",
         "executors-ws",
     ],
+    shared: &[],
     left_out: match (cfg!(feature = "peers"), cfg!(forte)) {
         (true, true) => &[],
         (true, false) => &["forte"],
