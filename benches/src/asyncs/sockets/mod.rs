@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{Backlog, listen};
 use record::Metric;
 
 use self::load::{Exchange, STARTED, Seen};
@@ -55,6 +56,9 @@ const CPU: Metric = Metric::lower("cpu_ns_per_request", "ns");
 
 /// What a subject lacks that isn't measured.
 const NO_SERVER: &str = "server here";
+
+/// Connections that may wait to be accepted; the system may have a limit that is lower.
+const BACKLOG: i32 = 4096;
 
 /// Descriptors that a server has besides its connections.
 const BESIDES: u64 = 100;
@@ -85,6 +89,8 @@ fn measure(
     let connections = possible(connections)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port")?;
     listener.set_nonblocking(true)?;
+    // The library's own 128 overflow when thousands connect, and who is turned away waits a second.
+    listen(&listener, Backlog::new(BACKLOG)?).context("could not listen")?;
     let port = listener.local_addr()?.port();
     let server = move || match serve(listener) {
         Ok(()) => eprintln!("the server has ended"),
