@@ -424,7 +424,7 @@ impl<T: Threads> Builder<T> {
                 owners.push((queue, owner));
                 Remote {
                     queue: stealer,
-                    timers: Timers::new(),
+                    timers: Padded(Timers::new()),
                     pace: Pace::new(),
                     tasks,
                     counters: Padded(Counters::new()),
@@ -469,7 +469,7 @@ impl<T: Threads> Builder<T> {
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {
                     let (owner, shard) = Owner::new();
-                    (TryLock::new(owner), shard)
+                    (Padded(TryLock::new(owner)), shard)
                 })
                 .collect(),
             outside: Padded(Counters::new()),

@@ -42,6 +42,8 @@ use exec_core::{
     task::TaskRef,
 };
 
+use crate::padded::Padded;
+
 /// The state is in the low bits of a slot's word; a free slot has its successor above.
 const STATE: usize = 0b11;
 const FREE: usize = 0;
@@ -85,12 +87,17 @@ fn free(below: u32) -> *mut () {
 /// See the module head.
 pub struct Shard {
     chunks: [AtomicPtr<Slot>; CHUNKS],
-    /// Slots that have ever been in use; written by the owner.
-    fresh: AtomicU32,
+    counts: Padded<Counts>,
     /// The stack of slots that others than the owner have freed: the top one in the low half (all
     /// ones when there is none), and above it how many were ever pushed.
-    freed: AtomicU64,
-    /// Tasks entered, and struck out by the owner: written by the owner.
+    freed: Padded<AtomicU64>,
+}
+
+/// What the owner alone writes, at every task: not on a line that others write at every end.
+struct Counts {
+    /// Slots that have ever been in use.
+    fresh: AtomicU32,
+    /// Tasks entered, and struck out by the owner.
     entered: AtomicUsize,
     struck: AtomicUsize,
 }
@@ -113,10 +120,12 @@ impl Shard {
     pub fn new() -> Self {
         Self {
             chunks: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
-            fresh: AtomicU32::new(0),
-            freed: AtomicU64::new(NO_TOP),
-            entered: AtomicUsize::new(0),
-            struck: AtomicUsize::new(0),
+            counts: Padded(Counts {
+                fresh: AtomicU32::new(0),
+                entered: AtomicUsize::new(0),
+                struck: AtomicUsize::new(0),
+            }),
+            freed: Padded(AtomicU64::new(NO_TOP)),
         }
     }
 
@@ -211,7 +220,7 @@ impl Shard {
     pub fn sweep(&self) -> u64 {
         let mut cancelled = 0;
         // ORDERING: Acquire pairs with `enter`; later tasks are the caller's business.
-        for index in 0..self.fresh.load(Acquire) {
+        for index in 0..self.counts.fresh.load(Acquire) {
             let slot = self.slot(index);
             let now = slot.0.load(Relaxed);
             let (Some(task), LIVE) = parts(now) else {
@@ -252,9 +261,10 @@ impl Shard {
         // ORDERING: a drain asks when all workers sleep, which orders what they counted.
         let elsewhere = (self.freed.load(Relaxed) >> 32) as u32;
         let own = self
+            .counts
             .entered
             .load(Relaxed)
-            .wrapping_sub(self.struck.load(Relaxed)) as u32;
+            .wrapping_sub(self.counts.struck.load(Relaxed)) as u32;
         // There are never more than 2³⁰, so the lower halves tell.
         own.wrapping_sub(elsewhere) as usize
     }
@@ -262,7 +272,7 @@ impl Shard {
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        let fresh = self.fresh.load(Relaxed);
+        let fresh = self.counts.fresh.load(Relaxed);
         for index in 0..fresh {
             let slot = self.slot(index);
             let (task, state) = parts(slot.0.load(Relaxed));
@@ -300,7 +310,7 @@ impl Owner {
         let slot = self.shard.slot(index);
         // ORDERING: Release publishes the task. The slot is free, and free slots are the owner's.
         slot.0.store(word(task.into_raw(), LIVE), Release);
-        let entered = &self.shard.entered;
+        let entered = &self.shard.counts.entered;
         // ORDERING: one writer.
         entered.store(entered.load(Relaxed).wrapping_add(1), Relaxed);
         index
@@ -312,7 +322,7 @@ impl Owner {
             return;
         };
         self.keep_free(index);
-        let struck = &self.shard.struck;
+        let struck = &self.shard.counts.struck;
         // ORDERING: one writer.
         struck.store(struck.load(Relaxed).wrapping_add(1), Relaxed);
         drop(task);
@@ -344,7 +354,7 @@ impl Owner {
     /// Takes a slot that was never used, in a new chunk if need be.
     fn grow(&self) -> u32 {
         let shard = &*self.shard;
-        let index = shard.fresh.load(Relaxed);
+        let index = shard.counts.fresh.load(Relaxed);
         let (chunk, at, size) = Shard::place(index);
         if at == 0 {
             let slots: Box<[Slot]> = (0..size)
@@ -354,7 +364,7 @@ impl Owner {
             shard.chunks[chunk].store(Box::into_raw(slots).cast(), Release);
         }
         // ORDERING: Release publishes the chunk to `sweep`.
-        shard.fresh.store(index + 1, Release);
+        shard.counts.fresh.store(index + 1, Release);
         index
     }
 }

@@ -62,10 +62,15 @@ pub(crate) const OUTSIDE_LISTS: usize = 8;
 /// Bits of an owned-list key that name the list; 1,024 workers and the outside ones fit.
 const LIST_BITS: u32 = 11;
 
+/// A list of tasks from outside. A spawn writes the owner, and the end of a task reads where the
+/// shard is: not on one line.
+pub(crate) type OutsideList = (Padded<TryLock<Owner>>, Arc<Shard>);
+
 /// One worker, as the others see it.
 pub(crate) struct Remote {
     pub(crate) queue: Stealer,
-    pub(crate) timers: Timers,
+    /// Written at every sleep of a task, beside what thieves read.
+    pub(crate) timers: Padded<Timers>,
     pub(crate) pace: Pace,
     pub(crate) tasks: Arc<Shard>,
     pub(crate) counters: Padded<Counters>,
@@ -118,7 +123,7 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) seat: Option<Seat>,
     /// What a thread in `block_on` needs to run a job as a worker would.
     pub(crate) guest: TryLock<Option<(Local, Owner)>>,
-    pub(crate) outside_tasks: Box<[(TryLock<Owner>, Arc<Shard>)]>,
+    pub(crate) outside_tasks: Box<[OutsideList]>,
     pub(crate) outside: Padded<Counters>,
     pub(crate) blocking: Pool<T>,
     pub(crate) phase: Phase,
