@@ -280,6 +280,14 @@ impl<T: Threads> Shared<T> {
         self.workers + self.spares.seated()
     }
 
+    /// Whether anybody may be running jobs: a worker that is awake, or the guest.
+    pub(crate) fn is_any_awake(&self) -> bool {
+        // The guest has no place among the sleepers. It wakes one, with an exchange, when it
+        // queues a job while nobody watches; that one sees that the guest runs.
+        let guest = &self.remotes[self.workers].counters.running;
+        self.idle.sleeping() < self.active() || guest.get() > 0
+    }
+
     /// One of those that are present leaves, as the last thing it does.
     pub(crate) fn left(self: &Arc<Self>) {
         // ORDERING: AcqRel: the last one to leave has seen what all did.

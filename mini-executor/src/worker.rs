@@ -515,10 +515,7 @@ impl<T: Threads> Worker<T> {
     /// Parks; as the one that watches the others, if nobody does and some are awake.
     fn park(&self, until: Nanos) {
         let shared = &*self.shared;
-        let Some(rest) = shared
-            .watch
-            .take(self.index, || shared.idle.sleeping() < shared.active())
-        else {
+        let Some(rest) = shared.watch.take(self.index, || shared.is_any_awake()) else {
             let until = (until != Nanos::MAX).then_some(until);
             self.dispatch(|| self.bell.park(shared.ground, until));
             return;

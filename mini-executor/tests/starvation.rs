@@ -167,3 +167,32 @@ fn a_closure_spawned_by_a_busy_task_goes_to_an_idle_worker() {
         assert!(waited < Duration::from_secs(10));
     });
 }
+
+/// The thread that calls `block_on` may run the task that it waits for. It is no worker, but what
+/// it spawns must not wait for it.
+#[test]
+fn a_future_spawned_by_a_busy_task_goes_to_an_idle_worker() {
+    watched(|| {
+        let runtime = Arc::new(Runtime::builder().workers(2).build().expect("builds"));
+        // Long enough for the workers to fall asleep, all of them.
+        let pause = || {
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_millis(10) {
+                std::hint::spin_loop();
+            }
+        };
+        for _ in 0..10 {
+            pause();
+            let inner = runtime.clone();
+            let busy = async move {
+                for _ in 0..3 {
+                    let (ran, child) = mpsc::channel();
+                    inner.spawn(async move { ran.send(()) }).detach();
+                    child.recv().expect("sent");
+                    pause();
+                }
+            };
+            runtime.block_on(async { runtime.spawn(busy).await.expect("returns") });
+        }
+    });
+}
