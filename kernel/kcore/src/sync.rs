@@ -40,6 +40,17 @@ impl<T> SpinLock<T> {
     /// Spins until it is free.
     #[inline]
     pub fn lock(&self) -> SpinGuard<'_, T> {
+        match self.inner.try_lock() {
+            Some(guard) => guard,
+            None => self.lock_held(),
+        }
+    }
+
+    /// As [`lock`](Self::lock), where another holder was met; apart, so that the way of a free lock
+    /// stays short.
+    #[cold]
+    #[inline(never)]
+    fn lock_held(&self) -> SpinGuard<'_, T> {
         self.inner.lock()
     }
 

@@ -312,11 +312,18 @@ impl UserWord {
         if word == u64::from(value) {
             return Ok(true);
         }
-        if word > u64::from(u32::MAX) {
-            Err(NotThere)
-        } else {
-            Ok(false)
-        }
+        has_another(word)
+    }
+}
+
+/// What a peek says that did not find the value.
+#[cold]
+#[inline(never)]
+fn has_another(word: u64) -> Result<bool, NotThere> {
+    if word > u64::from(u32::MAX) {
+        Err(NotThere)
+    } else {
+        Ok(false)
     }
 }
 

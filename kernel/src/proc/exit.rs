@@ -12,8 +12,6 @@
 //! then: locks are held for a few lines that don't end threads. Locks and futexes of the program are
 //! the program's affair: whoever ends with one leaves it locked.
 
-use alloc::sync::Arc;
-
 use kcore::{Ending, Tid};
 
 use crate::{
@@ -41,21 +39,20 @@ pub(crate) fn exit_thread(code: i32) -> ! {
     let tid =
         Tid::from_raw(i64::from(thread.tid())).expect("invariant: a running thread has a tid");
     table::forget(tid);
-    let process = Arc::clone(thread.process());
+    // The structure keeps its share of the process until the thread has been left.
+    let process = thread.process();
     thread.hand_over(&process.ended);
-    signal::leave_to_others(thread, &process);
+    signal::leave_to_others(thread, process);
     if table::cell(tid).exit(code) {
-        table::free_tid(&process, tid);
+        table::free_tid(process, tid);
     }
     if process.thread_ended(tid.raw(), code) {
-        end_process(thread, tid, &process);
+        end_process(thread, tid, process);
     } else if let Some(waiting) = Tid::from_raw(i64::from(process.sole()))
         && let Some(waiting) = table::find(waiting, process.pid())
     {
         waiting.wake();
     }
-    // The switch never comes back to drop it; the thread structure still holds its own share.
-    drop(process);
     sched::leave_for_ever()
 }
 

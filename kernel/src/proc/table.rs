@@ -2,7 +2,7 @@
 //!
 //! # Who owns what
 //! The pool and the tids have a lock each; a join cell has its own. A tid is in use from
-//! [`Reservation::take`] until its thread has ended *and* been joined; the structure and its kernel
+//! [`create`] until its thread has ended *and* been joined; the structure and its kernel
 //! stack go back to the pool as soon as the thread has been left, joined or not. The pool keeps some
 //! structures with their stacks, to be quick; the stacks of all others go back to the free frames.
 
@@ -67,33 +67,15 @@ fn table() -> &'static Table {
         .expect("invariant: the table is made before any thread")
 }
 
-/// A thread structure and a tid that wait for their thread. Given back if dropped.
-struct Reservation {
-    thread: Option<&'static Thread>,
-    tid: Option<Tid>,
-}
-
-impl Reservation {
-    fn take() -> Result<Self, Errno> {
-        let mut new = Self {
-            thread: None,
-            tid: table().tids.lock().allocate(),
-        };
-        if new.tid.is_none() {
-            return Err(Errno::EAGAIN);
-        }
-        new.thread = Some(take_structure()?);
-        Ok(new)
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if let Some(thread) = self.thread {
-            put_structure(thread);
-        }
-        if let Some(tid) = self.tid {
+/// A thread structure and a tid for a new thread.
+#[inline]
+fn reserve() -> Result<(&'static Thread, Tid), Errno> {
+    let tid = table().tids.lock().allocate().ok_or(Errno::EAGAIN)?;
+    match take_structure() {
+        Ok(thread) => Ok((thread, tid)),
+        Err(error) => {
             table().tids.lock().free(tid);
+            Err(error)
         }
     }
 }
@@ -173,10 +155,7 @@ pub(crate) fn create(
     if u64::from(process.thread_count()) >= process.limits.soft(Resource::Threads) {
         return Err(Errno::EAGAIN);
     }
-    let mut reserved = Reservation::take()?;
-    let (Some(thread), Some(tid)) = (reserved.thread.take(), reserved.tid.take()) else {
-        unreachable!("a reservation has both")
-    };
+    let (thread, tid) = reserve()?;
     cell(tid).open(tid, process.pid());
     process.thread_begins(tid.raw());
     thread.prepare(tid, Arc::clone(process), Arc::clone(space), name, start);

@@ -202,10 +202,12 @@ fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leav
 fn settle() {
     let cpu = cpu::this();
     let (old, leave) = cpu.left.get();
-    if leave != Leave::Parked {
-        settle_unparked(cpu, old, leave);
-    } else {
-        settle_parked(cpu, old, State::Waiting);
+    // The first two are short, because every switch passes here.
+    match leave {
+        Leave::Ready => enqueue(cpu, old),
+        Leave::Parked => settle_parked(cpu, old, State::Waiting),
+        Leave::Idle => {}
+        Leave::Stopped | Leave::Ended => settle_rarely(cpu, old, leave),
     }
 }
 
@@ -219,15 +221,12 @@ fn settle_parked(cpu: &Cpu, old: &'static Thread, state: State) {
 }
 
 #[inline(never)]
-fn settle_unparked(cpu: &Cpu, old: &'static Thread, leave: Leave) {
-    match leave {
-        Leave::Ready => enqueue(cpu, old),
-        Leave::Ended => {
-            old.enter_state(State::Terminated);
-            table::recycle(old);
-        }
-        Leave::Stopped => settle_parked(cpu, old, State::Stopped),
-        Leave::Idle | Leave::Parked => {}
+fn settle_rarely(cpu: &Cpu, old: &'static Thread, leave: Leave) {
+    if leave == Leave::Ended {
+        old.enter_state(State::Terminated);
+        table::recycle(old);
+    } else {
+        settle_parked(cpu, old, State::Stopped);
     }
 }
 

@@ -18,9 +18,9 @@ use crate::qemu::{End, Engine, Machine};
 /// The operations and the most instructions that each may take.
 const BARS: &[(&str, u64)] = &[
     ("null-syscall", 90),
-    ("yield-switch", 220),
-    ("create-join", 1350),
-    ("futex-round-trip", 880),
+    ("yield-switch", 200),
+    ("create-join", 1240),
+    ("futex-round-trip", 830),
     ("mailbox-message", 900),
     ("fork-exit-wait", 25_000),
 ];

@@ -9,18 +9,18 @@
 //! and `queued` are shared: anyone may wake any thread at any time, also one that has ended or that
 //! has become another since; each wait loop survives a wake-up it did not expect.
 
+mod reference;
+
 use alloc::{boxed::Box, string::String, sync::Arc};
 use core::{
     cell::{Cell, UnsafeCell},
-    fmt,
     mem::offset_of,
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
 };
 
 use kcore::{
-    FutexKey, Linked, ParkCell, RunLink, Signal, SignalSet, SpinLock, State, StateCell, Tid,
-    WaitLink, Waiter,
-    sched::{PolicyKind, Scheduled, Share},
+    ParkCell, Signal, SignalSet, SpinLock, State, StateCell, Tid, Waiter,
+    sched::{PolicyKind, Share},
 };
 
 use crate::{
@@ -31,12 +31,14 @@ use crate::{
         exit,
         process::Process,
     },
-    sched, trace,
+    trace,
     trap::{
         entry,
         frame::{FRAME_TO_STACK_END, TrapFrame},
     },
 };
+
+pub(crate) use reference::ThreadRef;
 
 /// Bit of `work`: the process ends, leave on the way out of the kernel. Set once.
 const LEAVE: u32 = 1 << 0;
@@ -511,116 +513,5 @@ impl Thread {
         self.stop_account(now);
         self.start_account(now);
         self.accounts.hand_over(sum);
-    }
-}
-
-/// A thread as the waiting protocols see it.
-#[derive(Clone, Copy)]
-pub(crate) struct ThreadRef(pub(crate) &'static Thread);
-
-impl fmt::Debug for ThreadRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread {}", self.0.tid())
-    }
-}
-
-impl ThreadRef {
-    /// Follows a link.
-    #[inline]
-    fn follow(link: &AtomicPtr<Thread>) -> Option<Self> {
-        // ORDERING: Relaxed: under the list's lock.
-        let next = link.load(Ordering::Relaxed);
-        // SAFETY: null, or a structure that lives for ever.
-        unsafe { next.as_ref() }.map(Self)
-    }
-
-    #[inline]
-    fn set_link(link: &AtomicPtr<Thread>, next: Option<Self>) {
-        let next = next.map_or(core::ptr::null_mut(), |next| {
-            core::ptr::from_ref(next.0).cast_mut()
-        });
-        // ORDERING: Relaxed: under the list's lock.
-        link.store(next, Ordering::Relaxed);
-    }
-}
-
-impl Linked<RunLink> for ThreadRef {
-    #[inline]
-    fn next(&self) -> Option<Self> {
-        Self::follow(&self.0.next_ready)
-    }
-
-    #[inline]
-    fn set_next(&self, next: Option<Self>) {
-        Self::set_link(&self.0.next_ready, next);
-    }
-}
-
-impl Scheduled for ThreadRef {
-    #[inline]
-    fn share(&self) -> &Share {
-        self.0.share()
-    }
-
-    fn ran_ns(&self) -> u64 {
-        self.0.ran_ns()
-    }
-
-    fn now_ns(&self) -> u64 {
-        clock::now_ns()
-    }
-}
-
-impl Linked<WaitLink> for ThreadRef {
-    #[inline]
-    fn next(&self) -> Option<Self> {
-        Self::follow(&self.0.next_waiting)
-    }
-
-    #[inline]
-    fn set_next(&self, next: Option<Self>) {
-        Self::set_link(&self.0.next_waiting, next);
-    }
-}
-
-impl Waiter for ThreadRef {
-    #[inline]
-    fn wake(&self) {
-        if self.0.park.notify() {
-            sched::make_ready(self.0);
-        }
-    }
-
-    #[inline]
-    fn set_queued(&self, queued: bool) {
-        // ORDERING: Release pairs with `is_queued`: the waker's writes are seen by the woken thread.
-        self.0.queued.store(queued, Ordering::Release);
-    }
-
-    #[inline]
-    fn is_queued(&self) -> bool {
-        // ORDERING: Acquire pairs with `set_queued`.
-        self.0.queued.load(Ordering::Acquire)
-    }
-
-    #[inline]
-    fn set_key(&self, key: FutexKey) {
-        // ORDERING: Relaxed: under the bucket's lock.
-        self.0.wait_space.store(key.space, Ordering::Relaxed);
-        self.0.wait_address.store(key.address, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn key(&self) -> FutexKey {
-        // ORDERING: Relaxed: under the bucket's lock.
-        FutexKey {
-            space: self.0.wait_space.load(Ordering::Relaxed),
-            address: self.0.wait_address.load(Ordering::Relaxed),
-        }
-    }
-
-    #[inline]
-    fn is_same(&self, other: &Self) -> bool {
-        core::ptr::eq(self.0, other.0)
     }
 }
