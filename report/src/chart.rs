@@ -1,0 +1,217 @@
+//! The chart of one question: a point for each subject, and its interval through it.
+//!
+//! A bar would have to start at zero, which a logarithmic axis doesn't have; a point with its
+//! interval is right on both. The axis is logarithmic where the figures are a factor of
+//! [`FAR_APART`] or more from each other, and starts at zero otherwise.
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use record::{Row, table};
+
+use crate::ink;
+
+/// What a drawing onto a string can't fail with.
+pub(crate) const INFALLIBLE: &str = "invariant: a string takes every drawing";
+
+/// The factor from which on a linear axis would press the small figures into one place.
+const FAR_APART: f64 = 12.0;
+
+/// How wide a drawing is, and so how it is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// Names stand beside what they name.
+    Wide,
+    /// Names stand above it.
+    Narrow,
+}
+
+impl Width {
+    pub(crate) const BOTH: [Self; 2] = [Self::Wide, Self::Narrow];
+
+    /// Pixels.
+    pub(crate) const fn pixels(self) -> u32 {
+        match self {
+            Self::Wide => 860,
+            Self::Narrow => 350,
+        }
+    }
+
+    /// The class of the page's style.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Wide => "wide",
+            Self::Narrow => "narrow",
+        }
+    }
+
+    /// Where the plot begins.
+    pub(crate) const fn left(self) -> i32 {
+        match self {
+            Self::Wide => 190,
+            Self::Narrow => 8,
+        }
+    }
+}
+
+/// Text of a size, a colour and an anchor.
+pub(crate) fn text(colour: RGBColor, horizontal: HPos) -> TextStyle<'static> {
+    ("sans-serif", 17)
+        .into_font()
+        .color(&colour)
+        .pos(Pos::new(horizontal, VPos::Center))
+}
+
+/// Draws onto a string.
+pub(crate) fn svg(
+    width: u32,
+    height: u32,
+    draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>),
+) -> String {
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
+        draw(&root);
+        root.present().expect(INFALLIBLE);
+    }
+    text
+}
+
+/// Draws the rows of one bench, ground and metric.
+pub(crate) fn draw(rows: &[&Row], width: Width) -> String {
+    let (line, axis) = match width {
+        Width::Wide => (30, 34),
+        Width::Narrow => (42, 34),
+    };
+    let height = line * u32::try_from(rows.len()).unwrap_or(u32::MAX) + axis + 8;
+    let ends = rows.iter().filter_map(|row| {
+        let median = row.median?;
+        let (low, high) = row.interval.map_or((median, median), |i| (i.low, i.high));
+        Some((low, high))
+    });
+    let (low, high) = ends.fold((f64::INFINITY, 0.0_f64), |(low, high), (a, b)| {
+        (low.min(a), high.max(b))
+    });
+    svg(width.pixels(), height, |root| {
+        if low > 0.0 && high / low >= FAR_APART {
+            let range = (low / 1.4..high * 1.4).log_scale();
+            plot(root, rows, range, width);
+        } else {
+            let end = if high > 0.0 { high * 1.06 } else { 1.0 };
+            plot(root, rows, 0.0..end, width);
+        }
+    })
+}
+
+fn plot<X>(root: &DrawingArea<SVGBackend<'_>, Shift>, rows: &[&Row], range: X, width: Width)
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
+{
+    let count = rows.len() as f64;
+    let right = match width {
+        Width::Wide => 130,
+        Width::Narrow => 14,
+    };
+    let mut chart = ChartBuilder::on(root)
+        .margin_left(width.left())
+        .margin_right(right)
+        .margin_top(6)
+        .x_label_area_size(30)
+        .build_cartesian_2d(range, count..0.0)
+        .expect(INFALLIBLE);
+    let name_of_tick = |value: &f64| {
+        let row = rows.first().expect("invariant: a chart has rows");
+        table::figure(row, Some(*value))
+            .replace(".00", "")
+            .replace(".0 ", " ")
+    };
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .y_labels(0)
+        .x_labels(if width == Width::Wide { 7 } else { 4 })
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(ink::GRID)
+        .axis_style(ink::GRID)
+        .x_label_style(("sans-serif", 15).into_font().color(&ink::FAINT))
+        .x_label_formatter(&name_of_tick)
+        .draw()
+        .expect(INFALLIBLE);
+    let (left, _) = root.get_pixel_range();
+    let left = left.start + width.left();
+    let end = i32::try_from(width.pixels()).unwrap_or(i32::MAX);
+    for (place, row) in rows.iter().enumerate() {
+        let down = place as f64 + if width == Width::Wide { 0.5 } else { 0.72 };
+        let colour = ink::of(&row.subject);
+        let shown = row.median.map_or("no figure".to_owned(), |_| {
+            let noisy = if row.noise.is_some() { "~ " } else { "" };
+            format!("{noisy}{}", table::figure(row, row.median))
+        });
+        let y = chart.backend_coord(&(row.median.unwrap_or(1.0), down)).1;
+        let (name, figure) = match width {
+            Width::Wide => (((left - 14, y), HPos::Right), ((end - 6, y), HPos::Right)),
+            Width::Narrow => (
+                ((left, y - 20), HPos::Left),
+                ((end - 14, y - 20), HPos::Right),
+            ),
+        };
+        for (label, (at, anchor), colour) in [
+            (row.subject.clone(), name, ink::TEXT),
+            (shown, figure, ink::FAINT),
+        ] {
+            root.draw(&Text::new(label, at, text(colour, anchor)))
+                .expect(INFALLIBLE);
+        }
+        let Some(median) = row.median else { continue };
+        if let Some(interval) = row.interval {
+            let ends = [(interval.low, down), (interval.high, down)];
+            chart
+                .draw_series(LineSeries::new(ends, colour.stroke_width(3)))
+                .expect(INFALLIBLE);
+        }
+        chart
+            .draw_series([Circle::new((median, down), 6, colour.filled())])
+            .expect(INFALLIBLE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::metric::TIME;
+
+    use super::*;
+
+    #[test]
+    fn every_subject_has_its_name_its_point_and_its_figure() {
+        let rows = [
+            Row::measured("fib", &TIME, "rayon", "host", vec![10.0, 11.0, 12.0]),
+            Row::measured(
+                "fib",
+                &TIME,
+                "one-to-one",
+                "host",
+                vec![900.0, 950.0, 2000.0],
+            ),
+            Row::missing("fib", &TIME, "tokio", "host", "killed after 10 s"),
+        ];
+        let rows: Vec<&Row> = rows.iter().collect();
+        for width in Width::BOTH {
+            let svg = draw(&rows, width);
+            for part in ["rayon", "one-to-one", "tokio", "no figure", "~ 950.0 ns"] {
+                assert!(svg.contains(part), "{part} in {svg}");
+            }
+            assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
+        }
+    }
+
+    #[test]
+    fn figures_of_nothing_are_drawn_too() {
+        let zero = Row::measured("b", &TIME, "m", "host", vec![0.0, 0.0]);
+        let missing = Row::missing("b", &TIME, "m", "host", "not run");
+        assert_eq!(draw(&[&zero], Width::Wide).matches("<circle").count(), 1);
+        assert!(draw(&[&missing], Width::Narrow).contains("no figure"));
+    }
+}

@@ -1,0 +1,329 @@
+//! The page: what was asked, the chart, the table, and where it all comes from.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use record::{Ground, Interval, Machine, Report, Row};
+
+use crate::chart::{self, Width};
+use crate::race::Race;
+use crate::topic::Topic;
+use crate::{ink, table};
+
+/// What becomes one HTML file.
+#[derive(Clone, Debug)]
+pub struct Page {
+    report: Report,
+    commands: Vec<String>,
+    topics: Vec<Topic>,
+    races: Vec<Race>,
+    notes: Vec<String>,
+}
+
+impl Page {
+    /// The page of these figures.
+    #[must_use]
+    pub fn new(report: Report) -> Self {
+        Self {
+            report,
+            commands: Vec::new(),
+            topics: Vec::new(),
+            races: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds a command that the figures come from.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<String>) -> Self {
+        self.commands.push(command.into());
+        self
+    }
+
+    /// Adds what a bench asks; one that has no topic has its name for a question.
+    #[must_use]
+    pub fn topic(mut self, topic: Topic) -> Self {
+        self.topics.push(topic);
+        self
+    }
+
+    /// Adds a race.
+    #[must_use]
+    pub fn race(mut self, race: Race) -> Self {
+        self.races.push(race);
+        self
+    }
+
+    /// Adds a remark about the whole run.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Gives the page as text.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        let benches = distinct(&self.report.rows, |row| &row.bench);
+        let style = format!("{}{}", include_str!("page.css"), ink::style());
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    // Else a browser asks a server for one.
+                    link rel="icon" href="data:,";
+                    title { "Every model on the same work" }
+                    style { (PreEscaped(style)) }
+                }
+                body { main {
+                    h1 { "Every model on the same work" }
+                    (origin(&self.report, &self.commands))
+                    @for note in &self.notes { p { (note) } }
+                    nav { ul {
+                        @for bench in &benches { li { a href={ "#" (anchor(bench)) } { (bench) } } }
+                        @if !self.races.is_empty() { li { a href="#race" { "the race" } } }
+                    } }
+                    @for bench in &benches { (self.section(bench)) }
+                    @if !self.races.is_empty() { (self.race_section()) }
+                    (legend(&self.report.rows))
+                } }
+            }
+        }
+        .into_string()
+    }
+
+    fn section(&self, bench: &str) -> Markup {
+        let topic = self.topics.iter().find(|topic| topic.is_of(bench));
+        let rows: Vec<&Row> = self
+            .report
+            .rows
+            .iter()
+            .filter(|row| row.bench == bench)
+            .collect();
+        let grounds = distinct(rows.iter().copied(), |row| &row.ground);
+        html! {
+            section id=(anchor(bench)) {
+                h2 { (topic.map_or(bench, |topic| &topic.question)) " " small { (bench) } }
+                @if let Some(topic) = topic { @if !topic.text.is_empty() { p { (topic.text) } } }
+                @for ground in grounds {
+                    @let here: Vec<&Row> = rows.iter().copied().filter(|row| row.ground == ground).collect();
+                    @for metric in distinct(here.iter().copied(), |row| &row.metric) {
+                        @let asked: Vec<&Row> = here.iter().copied().filter(|row| row.metric == metric).collect();
+                        @let is_side = table::SIDE.iter().any(|(name, _)| *name == metric);
+                        @let is_asked = topic.is_some_and(|topic| topic.charted.iter().any(|name| name == metric));
+                        @if !is_side || is_asked {
+                            figure {
+                                figcaption { (caption(ground, metric, asked[0])) }
+                                @for width in Width::BOTH {
+                                    div class=(width.class()) role="img" aria-label=(format!("{bench} on {ground}: {metric}"))
+                                        data-chart=(format!("{bench} {ground} {metric}")) {
+                                        (PreEscaped(chart::draw(&asked, width)))
+                                    }
+                                }
+                            }
+                            @if !is_side { (table::draw(&asked, &self.report.rows)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn race_section(&self) -> Markup {
+        html! {
+            section id="race" {
+                h2 { "What did the workers do meanwhile?" }
+                p {
+                    "One run of each model, from its flight recorder, one above another on one time axis that \
+                     begins with the first thing that each recorded. A lane is coloured as far as its worker ran \
+                     jobs, grey as far as it slept; what is left was neither. Recording takes time of its own: \
+                     the figures above were measured without it."
+                }
+                @for race in &self.races {
+                    figure {
+                        figcaption { (race.bench) }
+                        @for width in Width::BOTH {
+                            div class=(width.class()) role="img" aria-label=(format!("{}: lanes over time", race.bench))
+                                data-chart=(format!("{} race", race.bench)) {
+                                (PreEscaped(race.draw(width)))
+                            }
+                        }
+                    }
+                    div.scroll tabindex="0" { table {
+                        thead { tr { @for heading in ["lane", "ran jobs", "slept", "jobs", "steals", "wakes"] {
+                            th scope="col" { (heading) }
+                        } } }
+                        tbody { @for (model, trace) in &race.runs { @for lane in &trace.lanes { tr {
+                            th scope="row" { (model) ", " (lane.name) }
+                            @for cell in race.cells(trace, lane) { td { (cell) } }
+                        } } } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// What a chart shows.
+fn caption(ground: &str, metric: &str, row: &Row) -> String {
+    let place = match ground.parse() {
+        Ok(Ground::Host) => "on this system".to_owned(),
+        Ok(Ground::Kernel) => "in our kernel, in an emulator".to_owned(),
+        Err(_) => format!("on {ground}"),
+    };
+    let sense = if row.lower_is_better { "less" } else { "more" };
+    format!("{} {place}; {sense} is better", metric.replace('_', " "))
+}
+
+fn origin(report: &Report, commands: &[String]) -> Markup {
+    let Machine {
+        cpu,
+        cores,
+        kernel,
+        rustc,
+        memory_mib,
+    } = &report.machine;
+    html! {
+        dl {
+            dt { "revision" } dd { code { (report.git) } }
+            dt { "machine" } dd { (cpu) ", " (cores) " CPUs, " (memory_mib) " MiB" }
+            dt { "system" } dd { (kernel) }
+            dt { "compiler" } dd { (rustc) }
+            @if !commands.is_empty() {
+                dt { "commands" } dd { @for command in commands { code.command { (command) } } }
+            }
+        }
+    }
+}
+
+/// How the figures are to be read.
+fn legend(rows: &[Row]) -> Markup {
+    let fewest = rows
+        .iter()
+        .filter(|row| row.interval.is_some())
+        .map(|row| row.samples.len())
+        .min();
+    html! {
+        footer {
+            h2 { "How to read this" }
+            ul {
+                li { "A point is the median of the samples, each from a fresh process or a fresh boot, \
+                      taken in turns with those of the others. The line through it, “95 %” in the table, \
+                      is the bootstrap's confidence interval of the median." }
+                @if let Some(samples) = fewest.filter(|samples| Interval::coverage(*samples) < 0.95) {
+                    li { "Some rows have " (samples) " samples only: their interval has the true median with "
+                         (format!("{:.0} %", Interval::coverage(samples) * 100.0)) " at the most." }
+                }
+                li { "The ratio is to the best median. Who can't be told from the best, since the intervals \
+                      overlap, is called a tie." }
+                li { "“~” and “noisy” mark figures that another run may well not repeat: others used more than \
+                      5 % of the machine, or the interval is wider than 10 % of the median." }
+                li { "The axis is logarithmic where figures lie a factor of 12 or more apart." }
+                li { "MHz is what the system says after the run; a virtual machine may not know." }
+            }
+        }
+    }
+}
+
+/// The names that rows have, each once, in the order of their coming.
+fn distinct<'a>(
+    rows: impl IntoIterator<Item = &'a Row>,
+    name: impl Fn(&'a Row) -> &'a String,
+) -> Vec<&'a str> {
+    let mut met: Vec<&str> = Vec::new();
+    for row in rows {
+        let name = name(row).as_str();
+        if !met.contains(&name) {
+            met.push(name);
+        }
+    }
+    met
+}
+
+/// A bench's name as the end of an address.
+fn anchor(bench: &str) -> String {
+    let keep = |letter: char| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
+    format!("bench-{}", bench.chars().map(keep).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use record::metric::{TIME, VOLUNTARY_SWITCHES};
+
+    use super::*;
+    use crate::Trace;
+
+    fn page() -> Page {
+        let mut report = Report::new("0abc".into(), Machine::default());
+        for (ground, subject) in [
+            ("host", "rayon"),
+            ("host", "tokio"),
+            ("kernel", "one-to-one"),
+        ] {
+            report.rows.push(Row::measured(
+                "fib/18",
+                &TIME,
+                subject,
+                ground,
+                vec![1.0, 2.0, 3.0],
+            ));
+            report.rows.push(Row::measured(
+                "fib/18",
+                &VOLUNTARY_SWITCHES,
+                subject,
+                ground,
+                vec![7.0],
+            ));
+        }
+        Page::new(report)
+            .command("cargo xtask compare --models '<all>'")
+            .topic(Topic::new("fib", "What does a fork-join cost?").text("Two jobs a call."))
+            .race(Race::new("fib/18").run("rayon", Trace::default()))
+    }
+
+    #[test]
+    fn each_ground_has_its_chart_and_the_race_is_there() {
+        let html = page().to_html();
+        for chart in ["fib/18 host time", "fib/18 kernel time", "fib/18 race"] {
+            let marked = format!("data-chart=\"{chart}\"");
+            assert_eq!(html.matches(&marked).count(), 2, "{chart} for both widths");
+        }
+        assert!(!html.contains("data-chart=\"fib/18 host voluntary_switches\""));
+        assert!(html.contains("&lt;all&gt;"), "words are escaped");
+    }
+
+    #[test]
+    fn a_side_figure_is_charted_where_its_topic_says_so() {
+        let page = page();
+        let topic = Topic::new("fib", "?").chart(VOLUNTARY_SWITCHES.name);
+        let html = Page {
+            topics: vec![topic],
+            ..page
+        }
+        .to_html();
+        assert!(html.contains("data-chart=\"fib/18 host voluntary_switches\""));
+    }
+
+    #[test]
+    fn nothing_is_fetched_and_nothing_runs() {
+        let html = page().to_html();
+        // The namespace of SVG is a name, which nobody fetches.
+        let html = html.replace("http://www.w3.org/2000/svg", "");
+        for word in ["<script", "http:", "https:", "@import", "url(", "src="] {
+            assert!(!html.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn few_samples_are_said_to_be_few() {
+        let html = page().to_html();
+        assert!(html.contains("3 samples only") && html.contains("75 % at the most"), "{html}");
+    }
+}
