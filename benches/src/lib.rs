@@ -14,6 +14,7 @@ pub mod pools;
 pub mod processes;
 pub mod sample;
 pub mod switches;
+pub mod trace;
 pub mod usage;
 
 #[cfg(test)]

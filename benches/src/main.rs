@@ -1,11 +1,13 @@
 //! `lab`: measures one thing in this process, so that every sample is a fresh process.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use benches::peers::Native;
-use benches::{asyncs, bars, cpus, model, pools, processes, sample};
+use benches::{asyncs, bars, cpus, model, pools, processes, sample, trace};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use record::{Model, table};
@@ -23,6 +25,8 @@ struct Cli {
 enum Verb {
     /// Run one program under one model and print one line of JSON.
     Sample(SampleArgs),
+    /// Run one program under one model with a flight recorder, and write what its workers did.
+    Trace(TraceArgs),
     /// List what can be run with --native, a model and a program a line.
     Natives,
     /// Measure the ratio bars, interleaved, each figure in a fresh process.
@@ -122,10 +126,33 @@ struct SampleArgs {
     input: Option<PathBuf>,
 }
 
+#[derive(clap::Args)]
+struct TraceArgs {
+    /// The model
+    #[arg(long, value_parser = PossibleValuesParser::new(Model::WITH_RECORDER.iter().map(|model| model.name())).try_map(|name| name.parse::<Model>()))]
+    model: Model,
+    /// The program
+    #[arg(long, value_parser = PossibleValuesParser::new(Workload::NAMES).try_map(|name| name.parse::<Workload>()))]
+    workload: Workload,
+    /// The program's parameter
+    #[arg(long)]
+    param: u64,
+    /// How many CPUs the model may use, and how many workers it has
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cpus: u16,
+    /// The text that wordcount reads
+    #[arg(long)]
+    input: Option<PathBuf>,
+    /// Where the trace goes, for Perfetto
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
 fn main() -> ExitCode {
     processes::init();
     let outcome = match Cli::parse().verb {
         Verb::Sample(args) => take_sample(&args),
+        Verb::Trace(args) => take_trace(&args),
         Verb::Natives => {
             for (model, workload) in Native::PROGRAMS {
                 println!("{model} {workload}");
@@ -146,18 +173,7 @@ fn main() -> ExitCode {
 }
 
 fn take_sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        args.param <= args.workload.max_param(),
-        "--param of {} is at most {}",
-        args.workload,
-        args.workload.max_param()
-    );
-    let text = match &args.input {
-        Some(path) => {
-            std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?
-        }
-        None => Vec::new(),
-    };
+    let text = given(args.workload, args.param, args.input.as_deref())?;
     let cpus = usize::from(args.cpus);
     cpus::confine(cpus)?;
     let (workload, param) = (args.workload, args.param);
@@ -179,6 +195,29 @@ fn take_sample(args: &SampleArgs) -> anyhow::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+fn take_trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    let text = given(args.workload, args.param, args.input.as_deref())?;
+    let cpus = usize::from(args.cpus);
+    cpus::confine(cpus)?;
+    let recording = trace::take(args.model, args.workload, args.param, cpus, &text)?;
+    let written =
+        File::create(&args.to).and_then(|file| recording.write_chrome_trace(BufWriter::new(file)));
+    written.with_context(|| format!("could not write {}", args.to.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks the parameter and reads the text.
+fn given(workload: Workload, param: u64, input: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+    anyhow::ensure!(
+        param <= workload.max_param(),
+        "--param of {workload} is at most {}",
+        workload.max_param()
+    );
+    input.map_or(Ok(Vec::new()), |path| {
+        std::fs::read(path).with_context(|| format!("could not read {}", path.display()))
     })
 }
 

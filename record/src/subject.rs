@@ -103,6 +103,9 @@ impl Model {
     /// The models that also run inside the kernel.
     pub const IN_KERNEL: &'static [Self] = &[Self::OneToOne, Self::MiniExecutor];
 
+    /// The models that can note what their workers do.
+    pub const WITH_RECORDER: &'static [Self] = &[Self::PoolWorkstealing, Self::MiniExecutor];
+
     /// Whether the model exists on a ground.
     #[must_use]
     pub fn runs_on(self, ground: Ground) -> bool {

@@ -33,8 +33,16 @@ impl Width {
     /// Pixels.
     pub(crate) const fn pixels(self) -> u32 {
         match self {
-            Self::Wide => 860,
+            Self::Wide => 1000,
             Self::Narrow => 350,
+        }
+    }
+
+    /// How many ticks an axis has room for.
+    const fn ticks(self) -> usize {
+        match self {
+            Self::Wide => 8,
+            Self::Narrow => 4,
         }
     }
 
@@ -50,7 +58,7 @@ impl Width {
     pub(crate) const fn left(self) -> i32 {
         match self {
             Self::Wide => 190,
-            Self::Narrow => 8,
+            Self::Narrow => 22,
         }
     }
 }
@@ -95,13 +103,37 @@ pub(crate) fn draw(rows: &[&Row], width: Width) -> String {
     });
     svg(width.pixels(), height, |root| {
         if low > 0.0 && high / low >= FAR_APART {
-            let range = (low / 1.4..high * 1.4).log_scale();
+            let (low, high) = (low / 1.4, high * 1.4);
+            let ticks = logarithmic_ticks(low, high, width.ticks());
+            let range = (low..high).log_scale().with_key_points(ticks);
             plot(root, rows, range, width);
         } else {
             let end = if high > 0.0 { high * 1.06 } else { 1.0 };
             plot(root, rows, 0.0..end, width);
         }
     })
+}
+
+/// Ones, twos and fives of each power of ten, or as few of them as there is room for.
+fn logarithmic_ticks(low: f64, high: f64, room: usize) -> Vec<f64> {
+    let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let of = |digits: &[f64], every: usize| -> Vec<f64> {
+        let ticks = powers
+            .clone()
+            .step_by(every)
+            .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)));
+        ticks.filter(|tick| (low..=high).contains(tick)).collect()
+    };
+    let choices = [
+        (&[1.0, 2.0, 5.0][..], 1),
+        (&[1.0, 3.0], 1),
+        (&[1.0], 1),
+        (&[1.0], 2),
+    ];
+    let mut fitting = choices.iter().map(|(digits, every)| of(digits, *every));
+    fitting
+        .find(|ticks| ticks.len() <= room)
+        .unwrap_or_else(|| of(&[1.0], 3))
 }
 
 fn plot<X>(root: &DrawingArea<SVGBackend<'_>, Shift>, rows: &[&Row], range: X, width: Width)
@@ -132,7 +164,7 @@ where
         .disable_y_mesh()
         .disable_y_axis()
         .y_labels(0)
-        .x_labels(if width == Width::Wide { 7 } else { 4 })
+        .x_labels(width.ticks())
         .light_line_style(TRANSPARENT)
         .bold_line_style(ink::GRID)
         .axis_style(ink::GRID)
@@ -204,6 +236,16 @@ mod tests {
                 assert!(svg.contains(part), "{part} in {svg}");
             }
             assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
+        }
+    }
+
+    #[test]
+    fn ticks_fit_and_there_is_more_than_one() {
+        assert_eq!(logarithmic_ticks(1.5, 30.0, 8), [2.0, 5.0, 10.0, 20.0]);
+        assert_eq!(logarithmic_ticks(1.0, 1e4, 8).len(), 5);
+        for (low, high) in [(0.1, 1.3), (7.0, 170.0), (1.0, 1e6), (3e2, 8e9)] {
+            let ticks = logarithmic_ticks(low, high, 4);
+            assert!((2..=4).contains(&ticks.len()), "{ticks:?}");
         }
     }
 

@@ -199,11 +199,12 @@ fn origin(report: &Report, commands: &[String]) -> Markup {
 
 /// How the figures are to be read.
 fn legend(rows: &[Row]) -> Markup {
-    let fewest = rows
+    // What only explains may be exact, and then two of it are enough.
+    let is_side = |row: &&Row| table::SIDE.iter().any(|(name, _)| *name == row.metric);
+    let clocked = rows
         .iter()
-        .filter(|row| row.interval.is_some())
-        .map(|row| row.samples.len())
-        .min();
+        .filter(|row| row.interval.is_some() && !is_side(row));
+    let fewest = clocked.map(|row| row.samples.len()).min();
     html! {
         footer {
             h2 { "How to read this" }
@@ -324,6 +325,9 @@ mod tests {
     #[test]
     fn few_samples_are_said_to_be_few() {
         let html = page().to_html();
-        assert!(html.contains("3 samples only") && html.contains("75 % at the most"), "{html}");
+        assert!(
+            html.contains("3 samples only") && html.contains("75 % at the most"),
+            "{html}"
+        );
     }
 }

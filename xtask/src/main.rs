@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod browser;
 mod compare;
 mod counts;
 mod initrd;
 mod kernel;
 mod loom;
+mod package;
 mod process;
 mod progress;
 mod qemu;

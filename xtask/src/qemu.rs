@@ -17,14 +17,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 
+use crate::package;
 use crate::process::{self, Finished, Outcome};
 
 /// The program's name, and its package in Debian.
 const PROGRAM: &str = "qemu-system-x86_64";
 const PACKAGE: &str = "qemu-system-x86";
-
-/// How long apt may take.
-const INSTALL_LIMIT: Duration = Duration::from_mins(5);
 
 /// Memory of the guest in MiB, unless the caller says otherwise.
 pub(crate) const MEMORY_MIB: u32 = 256;
@@ -58,7 +56,7 @@ pub(crate) fn ensure() -> Availability {
     if let Some(path) = find() {
         return Availability::Installed(path);
     }
-    let why = match install() {
+    let why = match package::install(PROGRAM, PACKAGE) {
         Ok(()) => match find() {
             Some(path) => return Availability::InstalledNow(path),
             None => format!("{PACKAGE} was installed, but {PROGRAM} is not on the path"),
@@ -77,62 +75,7 @@ const COMMANDS: &str = "  apt:    sudo apt-get update && sudo apt-get install -y
   brew:   brew install qemu";
 
 fn find() -> Option<PathBuf> {
-    find_program(PROGRAM)
-}
-
-fn find_program(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(name))
-        .find(|path| path.is_file())
-}
-
-/// Installs the package; the error says why not.
-fn install() -> Result<(), String> {
-    if find_program("apt-get").is_none() {
-        return Err("there is no apt-get to install it with".into());
-    }
-    let sudo = if nix::unistd::geteuid().is_root() {
-        false
-    } else if passwordless_sudo() {
-        true
-    } else {
-        return Err("installing needs root or a sudo without password".into());
-    };
-    eprintln!("{PROGRAM} is missing: installing Debian's {PACKAGE} with apt-get");
-    apt(sudo, &["update", "-qq"])?;
-    apt(
-        sudo,
-        &["install", "-y", "-qq", "--no-install-recommends", PACKAGE],
-    )
-}
-
-fn passwordless_sudo() -> bool {
-    let mut command = Command::new("sudo");
-    command.args(["-n", "true"]);
-    process::run(&mut command, Duration::from_secs(10))
-        .outcome
-        .success()
-}
-
-fn apt(sudo: bool, args: &[&str]) -> Result<(), String> {
-    let mut command = if sudo {
-        let mut command = Command::new("sudo");
-        command.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        command
-    } else {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
-    let finished = process::run_merged(command.args(args), INSTALL_LIMIT);
-    if finished.outcome.success() {
-        return Ok(());
-    }
-    let last = finished.stdout.lines().last().unwrap_or_default();
-    Err(format!(
-        "apt-get {} failed: {} {last}",
-        args[0], finished.outcome
-    ))
+    package::find_program(PROGRAM)
 }
 
 /// Why hardware virtualisation can't run this kernel here, or `None` where it can.

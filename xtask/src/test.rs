@@ -8,6 +8,7 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use crate::browser::{self, Verdict};
 use crate::counts::Counts;
 use crate::process::{self, Finished};
 use crate::progress::Progress;
@@ -30,6 +31,8 @@ struct Step {
 enum Work {
     /// Runs a program, for this long at most.
     Command(Box<Command>, Duration),
+    /// Opens the report's page in a browser, where there is one or one can be installed.
+    Browser,
     /// Boots the kernel's test cases; each boot has a time limit of its own.
     Kernel,
 }
@@ -171,6 +174,10 @@ fn steps() -> Vec<Step> {
             loom::command(None),
         ),
         Step {
+            name: "report in a browser",
+            work: Work::Browser,
+        },
+        Step {
             name: "kernel",
             work: Work::Kernel,
         },
@@ -225,6 +232,11 @@ fn take(step: Step, progress: &Progress) -> Counts {
                 outcome.to_string(),
             )
         }
+        Work::Browser => match browser::check(progress) {
+            Ok(Verdict::Passed(how)) => (Counts::default(), true, how),
+            Ok(Verdict::Skipped(why)) => (Counts::default(), true, format!("SKIPPED: {why}")),
+            Err(error) => (Counts::default(), false, format!("{error:#}")),
+        },
         Work::Kernel => match kernel::test(&kernel::TESTED_CPUS, None, 1) {
             Ok(counts) => (counts, counts.failed == 0, "in QEMU".to_owned()),
             Err(error) => (Counts::default(), false, format!("{error:#}")),

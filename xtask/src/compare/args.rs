@@ -50,6 +50,16 @@ pub(crate) struct Args {
     /// Write every figure to this file as well
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Write a page with charts, tables and the race of the models [default file: report.html]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "report.html")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Write what each model's workers did into this folder, a trace for Perfetto each
+    ///
+    /// Only models with a flight recorder can: pool-workstealing and mini-executor.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 impl Args {
@@ -165,6 +175,29 @@ mod tests {
             args.models(Ground::Kernel),
             (Model::IN_KERNEL.to_vec(), vec![])
         );
+    }
+
+    #[test]
+    fn the_page_has_a_name_unless_it_is_given_one() {
+        let page = |words: &[&str]| parse(words).expect("valid").report;
+        assert_eq!(page(&[]), None);
+        assert_eq!(page(&["--report"]), Some(PathBuf::from("report.html")));
+        assert_eq!(
+            page(&["--report", "--quick"]),
+            Some(PathBuf::from("report.html"))
+        );
+        assert_eq!(page(&["--report", "a.html"]), Some(PathBuf::from("a.html")));
+    }
+
+    #[test]
+    fn the_help_names_the_models_that_can_be_traced() {
+        use clap::CommandFactory as _;
+        let mut line = Line::command();
+        let help = line.render_long_help().to_string();
+        for model in Model::WITH_RECORDER {
+            assert!(help.contains(model.name()), "{help}");
+        }
+        assert_eq!(Model::WITH_RECORDER.len(), 2, "the help says which");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! 2. Each ground is built, and then runs every program under every model, several times,
 //!    subjects interleaved. A subject that fails or hangs gives up its place and
 //!    keeps its row, with the reason.
-//! 3. The rows become the table, and the JSON file where one is asked for.
+//! 3. Where traces or a page are asked for, the models with a flight recorder run once more.
+//! 4. The rows become the table, and the JSON file and the page where they are asked for.
 //!
 //! The status is 0 when every answer that came was right, 1 when one was wrong.
 
@@ -13,7 +14,9 @@ mod args;
 mod host;
 mod input;
 mod kernel;
+mod page;
 mod tally;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -28,14 +31,18 @@ use tally::Tally;
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let input = Input::prepare(args.input.as_deref())?;
-    if let Some(path) = &args.json {
-        // Minutes of measuring must not end in a path that can't be written.
+    // Minutes of measuring must not end in a path that can't be written.
+    for path in args.json.iter().chain(&args.report) {
         let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         anyhow::ensure!(
             folder.is_none_or(std::path::Path::is_dir),
             "could not write {}: its folder does not exist",
             path.display()
         );
+    }
+
+    if let Some(folder) = &args.trace {
+        trace::prepare(folder)?;
     }
 
     // Everything is built before anything is measured.
@@ -55,29 +62,33 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         wrong.append(&mut tally.wrong);
         report.rows.append(&mut tally.into_rows());
     };
-    if let Some(lab) = lab {
-        gather(host::run(&lab, args, &input)?);
+    if let Some(lab) = &lab {
+        gather(host::run(lab, args, &input)?);
     }
     if let Some(guest) = guest {
         gather(guest.run(args, &input)?);
     }
 
+    let traces = record_lanes(lab.as_deref(), args, &input)?;
+
     println!("{}", table::render(&report));
+    let mut notes = Vec::new();
     if args
         .workloads()
         .iter()
         .any(|workload| workload.reads_input())
     {
-        println!("{}", input.describe());
+        notes.push(input.describe());
     }
     if report
         .rows
         .iter()
         .any(|row| row.ground == Ground::Kernel.name() && row.median.is_some())
     {
-        println!(
+        notes.push(
             "the kernel's times are an emulator's: compare them with each other only; its \
              instructions are exact and include the time in which all processors were idle"
+                .to_owned(),
         );
     }
     let missing = report
@@ -86,9 +97,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .filter(|row| row.median.is_none())
         .count();
     if missing > 0 {
-        println!(
+        notes.push(format!(
             "{missing} of {} figures are missing; the notes say why",
             report.rows.len()
+        ));
+    }
+    for note in &notes {
+        println!("{note}");
+    }
+    if let (Some(folder), Some(traces)) = (&args.trace, &traces) {
+        for missing in &traces.missing {
+            println!("{missing}");
+        }
+        println!(
+            "the traces, for https://ui.perfetto.dev: {}",
+            folder.display()
         );
     }
     if let Some(path) = &args.json {
@@ -96,6 +119,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .write(path)
             .with_context(|| format!("could not write {}", path.display()))?;
         println!("every figure: {}", path.display());
+    }
+    if let Some(path) = &args.report {
+        let traces = traces.unwrap_or_default();
+        let html = page::page(report, traces, &notes).to_html();
+        std::fs::write(path, html)
+            .with_context(|| format!("could not write {}", path.display()))?;
+        println!("the page: {}", path.display());
     }
     for answer in &wrong {
         eprintln!("error: wrong answer: {answer}");
@@ -105,4 +135,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Runs the models with a recorder once more, where somebody wants to see their lanes: into the
+/// folder that was named, or into one of the build output's.
+fn record_lanes(
+    lab: Option<&std::path::Path>,
+    args: &Args,
+    input: &Input,
+) -> anyhow::Result<Option<trace::Traces>> {
+    if args.trace.is_none() && args.report.is_none() {
+        return Ok(None);
+    }
+    let Some(lab) = lab else {
+        return Ok(Some(trace::Traces {
+            races: Vec::new(),
+            missing: vec!["no lanes: only models on the host are recorded".to_owned()],
+        }));
+    };
+    let folder = match &args.trace {
+        Some(folder) => folder.clone(),
+        None => crate::workspace::target().join("compare/traces"),
+    };
+    trace::prepare(&folder)?;
+    Ok(Some(trace::run(lab, args, input, &folder)))
 }
