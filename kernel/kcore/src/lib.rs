@@ -4,7 +4,7 @@
 //! plain values. Two kinds of items:
 //!
 //! - *owned* structures ([`sched::RunQueue`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
-//!   [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`]): methods take
+//!   [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
 //!   [`IdleSet`]): they carry their
@@ -31,9 +31,11 @@ mod frames;
 mod futex;
 mod idle;
 mod join;
+mod limits;
 mod list;
 mod mailbox;
 mod monitor;
+mod numbered;
 mod objects;
 mod park;
 mod pipe;
@@ -55,9 +57,11 @@ pub use frames::FrameBitmap;
 pub use futex::{FutexKey, FutexTable, WaitEnd};
 pub use idle::IdleSet;
 pub use join::{JoinCell, JoinError};
+pub use limits::{LimitError, Limits, Resource, UNLIMITED};
 pub use list::{Linked, List, RunLink, WaitLink};
 pub use mailbox::{Mailbox, MailboxSize, Message, MessageError};
 pub use monitor::{Monitor, Side, Stopped, Wakes};
+pub use numbered::{BeyondLimit, NoMemory, Numbered};
 pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use park::{ParkCell, Pause, Waiter};
 pub use pipe::{BrokenPipe, End, PipeBuffer};

@@ -2,7 +2,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use kcore::{DirectoryId, console::Stream};
+use kcore::{BeyondLimit, DirectoryId, NoMemory, Numbered, console::Stream};
 
 use crate::{
     fs::{file::OpenFile, root},
@@ -45,12 +45,11 @@ impl Flags {
     }
 }
 
-/// The table; all threads of a process share it under its lock.
+/// The table; all threads of a process share it under its lock. Files that are taken out are to be
+/// dropped outside of that lock.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
-    files: Vec<Option<Arc<OpenFile>>>,
-    /// The least number that no descriptor may have.
-    limit: usize,
+    files: Numbered<Arc<OpenFile>>,
     /// Where relative paths start.
     pub(crate) directory: DirectoryId,
 }
@@ -71,10 +70,9 @@ impl Descriptors {
             (output, Stream::Output),
             (output, Stream::Error),
         ]
-        .map(|(flags, stream)| Some(Arc::new(OpenFile::console(flags, stream))));
+        .map(|(flags, stream)| Arc::new(OpenFile::console(flags, stream)));
         Self {
-            files: files.into(),
-            limit: MAX,
+            files: Numbered::new(files, MAX),
             directory: root::directory(),
         }
     }
@@ -89,47 +87,26 @@ impl Descriptors {
     /// # Errors
     /// `ENOMEM` if there is no room.
     pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
-        let mut files = Vec::new();
-        files
-            .try_reserve_exact(self.files.len())
-            .map_err(|_| Errno::ENOMEM)?;
-        files.extend(self.files.iter().cloned());
-        Ok(Self {
-            files,
-            limit: self.limit,
-            directory: self.directory,
-        })
+        let files = self.files.duplicate().map_err(|NoMemory| Errno::ENOMEM)?;
+        Ok(Self { files, ..*self })
     }
 
     /// Limits the numbers that descriptors get from now on; those that are there stay.
     pub(crate) fn set_limit(&mut self, limit: u64) {
-        self.limit = usize::try_from(limit).map_or(MAX, |limit| limit.min(MAX));
+        self.files.set_limit(limit);
     }
 
     /// The file of a descriptor.
     pub(crate) fn get(&self, fd: u64) -> Result<Arc<OpenFile>, Errno> {
-        let file = usize::try_from(fd).ok().and_then(|fd| self.files.get(fd));
-        file.and_then(Option::as_ref).cloned().ok_or(Errno::EBADF)
+        self.files.get(fd).ok_or(Errno::EBADF)
     }
 
     /// Gives a file the lowest free number.
     pub(crate) fn insert(&mut self, file: Arc<OpenFile>) -> Result<u64, Errno> {
-        let fd = self
-            .files
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.files.len());
-        if fd >= self.limit {
-            return Err(Errno::EMFILE);
-        }
-        if fd == self.files.len() {
-            self.files.push(None);
-        }
-        self.files[fd] = Some(file);
-        Ok(fd as u64)
+        self.files.insert(file).map_err(|BeyondLimit| Errno::EMFILE)
     }
 
-    /// Gives a file this number; returns what had it before, to be dropped outside of the lock.
+    /// Gives a file this number; returns what had it before.
     ///
     /// # Errors
     /// `EBADF` for a number that no descriptor can have.
@@ -138,27 +115,19 @@ impl Descriptors {
         fd: u64,
         file: Arc<OpenFile>,
     ) -> Result<Option<Arc<OpenFile>>, Errno> {
-        if fd >= self.limit as u64 {
-            return Err(Errno::EBADF);
-        }
-        let place = fd as usize;
-        if place >= self.files.len() {
-            self.files.resize(place + 1, None);
-        }
-        Ok(self.files[place].replace(file))
+        self.files
+            .replace(fd, file)
+            .map_err(|BeyondLimit| Errno::EBADF)
     }
 
-    /// Takes all out, to be dropped outside of the lock: the process has ended.
+    /// Takes all out: the process has ended.
     #[must_use]
     pub(crate) fn take_all(&mut self) -> Vec<Option<Arc<OpenFile>>> {
-        core::mem::take(&mut self.files)
+        self.files.take_all()
     }
 
-    /// Frees a number; returns the file, to be dropped outside of the lock.
+    /// Frees a number; returns the file.
     pub(crate) fn remove(&mut self, fd: u64) -> Result<Arc<OpenFile>, Errno> {
-        let file = usize::try_from(fd)
-            .ok()
-            .and_then(|fd| self.files.get_mut(fd));
-        file.and_then(Option::take).ok_or(Errno::EBADF)
+        self.files.remove(fd).ok_or(Errno::EBADF)
     }
 }

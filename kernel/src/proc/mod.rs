@@ -5,7 +5,6 @@ pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod family;
 pub(crate) mod fork;
-pub(crate) mod limits;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod table;

@@ -17,7 +17,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use kcore::{Dispositions, Ending, Signal, SpinLock, WaitQueue};
+use kcore::{Dispositions, Ending, Limits, Resource, Signal, SpinLock, UNLIMITED, WaitQueue};
 
 use crate::{
     fs::descriptors::Descriptors,
@@ -25,7 +25,6 @@ use crate::{
     mm::address_space::AddressSpace,
     proc::{
         accounts::{Accounts, ThreadStats},
-        limits::{Limits, Resource, UNLIMITED},
         signal::{self, Signals},
         table,
         thread::ThreadRef,

@@ -9,12 +9,11 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use kcore::{JoinCell, SpinLock, Tid, TidAllocator};
+use kcore::{JoinCell, Resource, SpinLock, Tid, TidAllocator};
 
 use crate::{
     mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
     proc::{
-        limits::Resource,
         process::Process,
         thread::{Start, Thread, ThreadRef},
     },

@@ -1,14 +1,11 @@
 //! System calls about memory.
 
-use kcore::{Backing, FileBytes, PAGE_SIZE, Protection, Region, RegionError, UserRange};
+use kcore::{
+    Backing, FileBytes, PAGE_SIZE, Protection, Region, RegionError, Resource, UNLIMITED, UserRange,
+};
 
 use super::Result;
-use crate::{
-    arch::cpu,
-    mm::frames,
-    proc::limits::{Resource, UNLIMITED},
-    syscall::errno::Errno,
-};
+use crate::{arch::cpu, mm::frames, syscall::errno::Errno};
 
 /// Pages that a mapping leaves for page tables and the kernel.
 const HEADROOM_PAGES: u64 = 64;

@@ -2,13 +2,13 @@
 
 use alloc::{vec, vec::Vec};
 
-use kcore::{UserRange, Which};
+use kcore::{LimitError, Resource, UserRange, Which};
 
 use super::Result;
 use crate::{
     arch::cpu,
     mm::uaccess,
-    proc::{exec, family, fork, limits::Resource},
+    proc::{exec, family, fork},
     sched,
     syscall::{errno::Errno, file::PATH_LEN},
     trap::frame::TrapFrame,
@@ -189,7 +189,13 @@ pub(super) fn setrlimit(number: u64, from: u64) -> Result {
     let [soft, hard] = words.map(u64::from_ne_bytes);
     let process = cpu::current().process();
     let may_raise = process.uid() == 0;
-    process.limits.set(resource, soft, hard, may_raise)?;
+    process
+        .limits
+        .set(resource, soft, hard, may_raise)
+        .map_err(|error| match error {
+            LimitError::SoftAboveHard => Errno::EINVAL,
+            LimitError::MayNotRaise => Errno::EPERM,
+        })?;
     if resource == Resource::Descriptors {
         process.files.lock().set_limit(soft);
     }
