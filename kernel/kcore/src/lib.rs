@@ -11,7 +11,7 @@
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
-//! Parsers of untrusted bytes ([`initrd`], [`program`], [`command_line`]) never panic.
+//! Parsers of untrusted bytes ([`initrd`], [`program`], [`command_line`], [`madt`]) never panic.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,7 @@ extern crate std;
 pub mod command_line;
 pub mod console;
 pub mod initrd;
+pub mod madt;
 pub mod program;
 pub mod sched;
 

@@ -1,6 +1,7 @@
-//! Which CPUs there are: the local APIC entries of the ACPI table MADT.
+//! Which CPUs there are: where the ACPI table MADT lies, which [`kcore::madt`] reads.
 
 use heapless::Vec;
+use kcore::madt;
 
 use crate::{
     arch::cpu::MAX_CPUS,
@@ -8,36 +9,13 @@ use crate::{
 };
 
 const TABLE_HEADER_LEN: usize = 36;
-/// The interrupt controller structures follow the header, the LAPIC address and the flags.
-const MADT_ENTRIES: usize = 44;
-const MADT_LOCAL_APIC: u8 = 0;
-const LOCAL_APIC_ENABLED: u32 = 1;
 
 /// The local APIC numbers of all CPUs that can be started, at most [`MAX_CPUS`], and how many there
 /// are in all.
 pub(crate) fn local_apics(rsdp: PhysAddr) -> (Vec<u8, MAX_CPUS>, usize) {
-    let mut ids = Vec::new();
-    let mut count = 0;
-    let Some(madt) = find(rsdp, *b"APIC") else {
-        return (ids, count);
-    };
-    let mut entries = madt.get(MADT_ENTRIES..).unwrap_or(&[]);
-    while let [kind, len, ..] = *entries {
-        let Some((entry, rest)) = entries.split_at_checked(usize::from(len).max(2)) else {
-            break;
-        };
-        if let (MADT_LOCAL_APIC, [_, _, _, id, flags @ ..]) = (kind, entry)
-            && flags
-                .first_chunk()
-                .is_some_and(|f| u32::from_le_bytes(*f) & LOCAL_APIC_ENABLED != 0)
-        {
-            count += 1;
-            // A full list is seen by the caller through the count.
-            let _ = ids.push(*id);
-        }
-        entries = rest;
-    }
-    (ids, count)
+    let madt = find(rsdp, *b"APIC").unwrap_or(&[]);
+    let ids = madt::local_apics(madt).take(MAX_CPUS).collect();
+    (ids, madt::local_apics(madt).count())
 }
 
 /// The table with this signature.
