@@ -140,7 +140,12 @@ pub fn share(spans: &[(f64, f64)], from: f64, to: f64) -> f64 {
     let filled: f64 = inside
         .map(|(start, end)| end.min(to) - start.max(from))
         .sum();
-    if to > from { filled / (to - from) } else { 0.0 }
+    // An empty sum is -0, and would be printed so.
+    if to > from {
+        filled.abs() / (to - from)
+    } else {
+        0.0
+    }
 }
 
 /// Sorts spans and makes one of those that touch.

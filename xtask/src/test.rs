@@ -12,7 +12,10 @@ use crate::browser::{self, Verdict};
 use crate::counts::Counts;
 use crate::process::{self, Finished};
 use crate::progress::Progress;
-use crate::{kernel, loom, workspace};
+use crate::{kernel, loom, package, workspace};
+
+/// The step that runs the test programs of the workspace.
+const TESTS: &str = "tests";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -140,7 +143,7 @@ fn steps() -> Vec<Step> {
         ),
         step("documentation", 5, documentation),
         step(
-            "tests",
+            TESTS,
             10,
             cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]),
         ),
@@ -202,6 +205,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(steps.len());
     let mut total = Counts::default();
     for step in steps {
+        if step.name == TESTS {
+            offer_load_generator(&progress);
+        }
         total += take(step, &progress);
     }
     drop(progress);
@@ -212,6 +218,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Installs `wrk` where this user may: the HTTP server's test loads it with `wrk` too, when it
+/// is there, and with a client of its own always.
+fn offer_load_generator(progress: &Progress) {
+    if package::find_program("wrk").is_none()
+        && let Err(why) = package::install("wrk", "wrk")
+    {
+        progress.say(&format!("SKIPPED: the load by wrk: {why}"));
+    }
 }
 
 /// Runs a step, prints how it went, and returns what it counted.
