@@ -5,7 +5,7 @@
 //! [`Threads`](exec_core::Threads), so the same code runs on a host and inside our kernel;
 //! without the feature `std` the crate is `no_std` with `alloc`.
 //!
-//! Reading order: [`worker`](self) (`worker.rs`: what one worker does), `idle.rs` (how it goes to
+//! Reading order: [`worker`](self) (`worker/`: what one worker does), `idle.rs` (how it goes to
 //! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends), `home.rs` (what
 //! keeps the memory); then `poll.rs`, `watch.rs`, `caller.rs` (latency), `driver.rs` and `io/`
 //! (sockets), `time/`, `blocking/`; `seat.rs` (a runtime without threads), `simulate.rs` (one that
