@@ -113,43 +113,10 @@ impl<W: Waiter> Default for WaitQueue<W> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use alloc::sync::Arc;
-    use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use core::sync::atomic::Ordering;
 
     use super::*;
-    use crate::{futex::FutexKey, list::Linked};
-
-    #[derive(Default)]
-    struct Fake {
-        queued: AtomicBool,
-        wakes: AtomicUsize,
-        next: SpinLock<Option<Arc<Fake>>>,
-    }
-    impl Linked<WaitLink> for Arc<Fake> {
-        fn next(&self) -> Option<Self> {
-            self.next.lock().clone()
-        }
-        fn set_next(&self, next: Option<Self>) {
-            *self.next.lock() = next;
-        }
-    }
-    impl Waiter for Arc<Fake> {
-        fn wake(&self) {
-            self.wakes.fetch_add(1, Ordering::SeqCst);
-        }
-        fn set_queued(&self, queued: bool) {
-            self.queued.store(queued, Ordering::SeqCst);
-        }
-        fn is_queued(&self) -> bool {
-            self.queued.load(Ordering::SeqCst)
-        }
-        fn set_key(&self, _: FutexKey) {}
-        fn key(&self) -> FutexKey {
-            unreachable!("there is one queue an event")
-        }
-        fn is_same(&self, other: &Self) -> bool {
-            Arc::ptr_eq(self, other)
-        }
-    }
+    use crate::monitor::tests::Fake;
 
     #[test]
     fn waits_only_for_what_has_not_come() {
