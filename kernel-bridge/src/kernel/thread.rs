@@ -268,10 +268,9 @@ unsafe extern "C" fn enter(arg: *mut ()) -> ! {
 
 /// Puts the calling thread on the list of the buried: its last act but one.
 fn bury(block: &Block) {
+    let own = syscall::gettid();
     // SAFETY: the thread's own field until it is on the list.
-    block
-        .tid
-        .with_mut(|tid| unsafe { tid.write(syscall::gettid()) });
+    block.tid.with_mut(|tid| unsafe { tid.write(own) });
     let this = ptr::from_ref(block).cast_mut();
     // ORDERING: Relaxed: the exchange below decides.
     let mut head = BURIED.load(Relaxed);
