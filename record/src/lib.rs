@@ -20,22 +20,26 @@
 
 #![forbid(unsafe_code)]
 
+pub mod experiment;
 pub mod file;
 pub mod interval;
 pub mod machine;
 pub mod metric;
 pub mod noise;
+pub mod reading;
 pub mod row;
 pub mod sample;
 pub mod stats;
 pub mod subject;
 pub mod table;
 
+pub use experiment::Experiment;
 pub use file::{ReadError, Report, SCHEMA};
 pub use interval::Interval;
 pub use machine::Machine;
 pub use metric::Metric;
 pub use noise::Conditions;
+pub use reading::Reading;
 pub use row::Row;
 pub use sample::Sample;
 pub use subject::{Ground, Model, Peer, UnknownName};

@@ -51,3 +51,75 @@ pub const INVOLUNTARY_SWITCHES: Metric = Metric::lower("involuntary_switches", "
 pub const INSTRUCTIONS: Metric = Metric::lower("instructions", "instructions");
 /// One figure divided by another of the same run.
 pub const RATIO: Metric = Metric::lower("ratio", "x");
+/// CPU time of all threads concerned, a unit of work.
+pub const CPU_TIME: Metric = Metric::lower("cpu_time", "ns");
+/// Wall time from when something was due, or asked for, to when it was there: the middle one.
+pub const LATENCY_P50: Metric = Metric::lower("latency_p50", "ns");
+/// The same of the slowest in a hundred.
+pub const LATENCY_P99: Metric = Metric::lower("latency_p99", "ns");
+/// The same of the slowest in a thousand.
+pub const LATENCY_P999: Metric = Metric::lower("latency_p99_9", "ns");
+/// Requests answered in a second.
+pub const REQUESTS: Metric = Metric::higher("requests", "1/s");
+/// Bytes moved in a second.
+pub const THROUGHPUT: Metric = Metric::higher("throughput", "B/s");
+/// Memory that a unit, or a connection, adds to the process or the processes.
+pub const MEMORY: Metric = Metric::lower("memory", "B");
+/// System calls a unit of work.
+pub const SYSTEM_CALLS: Metric = Metric::lower("system_calls", "calls");
+/// How many times as fast as with one worker.
+pub const SPEED_UP: Metric = Metric::higher("speed_up", "x");
+/// The most that the speed-up could be: by the CPUs, and by the work over the span.
+pub const SPEED_UP_BOUND: Metric = Metric::higher("speed_up_bound", "x");
+/// The speed-up a CPU.
+pub const EFFICIENCY: Metric = Metric::higher("efficiency", "of 1");
+/// How long a thread was ready and did not run.
+pub const WAITING: Metric = Metric::lower("waiting", "ns");
+/// From a thread's arrival to its end.
+pub const TURNAROUND: Metric = Metric::lower("turnaround", "ns");
+/// From a thread's arrival, or its wake-up, to its first run.
+pub const RESPONSE: Metric = Metric::lower("response", "ns");
+
+/// Every metric of this file.
+const ALL: &[Metric] = &[
+    TIME,
+    NS_PER_JOIN,
+    NS_PER_JOB,
+    VOLUNTARY_SWITCHES,
+    INVOLUNTARY_SWITCHES,
+    INSTRUCTIONS,
+    RATIO,
+    CPU_TIME,
+    LATENCY_P50,
+    LATENCY_P99,
+    LATENCY_P999,
+    REQUESTS,
+    THROUGHPUT,
+    MEMORY,
+    SYSTEM_CALLS,
+    SPEED_UP,
+    SPEED_UP_BOUND,
+    EFFICIENCY,
+    WAITING,
+    TURNAROUND,
+    RESPONSE,
+];
+
+/// Finds one of this file's metrics by its name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Metric> {
+    ALL.iter().find(|metric| metric.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_one_metric() {
+        for metric in ALL {
+            assert_eq!(named(metric.name), Some(metric), "{} twice", metric.name);
+        }
+        assert_eq!(named("speed"), None);
+    }
+}

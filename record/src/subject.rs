@@ -5,14 +5,11 @@
 //! [`Row`](crate::Row) may name any other subject as well: a bench against a foreign crate
 //! names that crate.
 
-use std::fmt;
-use std::str::FromStr;
-
 /// A name that is on none of the lists.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} '{name}'; valid: {}", valid.join(", "))]
 pub struct UnknownName {
-    /// What was looked for: "model", "peer" or "ground".
+    /// What was looked for: "model", "peer", "ground" or "lab".
     pub what: &'static str,
     /// The name that was given.
     pub name: String,
@@ -40,16 +37,16 @@ macro_rules! names {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.name())
             }
         }
 
-        impl FromStr for $type {
-            type Err = UnknownName;
-            fn from_str(name: &str) -> Result<Self, UnknownName> {
-                Self::ALL.iter().copied().find(|one| one.name() == name).ok_or_else(|| UnknownName {
+        impl ::std::str::FromStr for $type {
+            type Err = $crate::UnknownName;
+            fn from_str(name: &str) -> Result<Self, $crate::UnknownName> {
+                Self::ALL.iter().copied().find(|one| one.name() == name).ok_or_else(|| $crate::UnknownName {
                     what: $what,
                     name: name.to_owned(),
                     valid: Self::NAMES.to_vec(),
@@ -58,6 +55,7 @@ macro_rules! names {
         }
     };
 }
+pub(crate) use names;
 
 names!(
     /// A threading model of this family or a peer behind the same trait.

@@ -1,0 +1,118 @@
+//! The experiments of the lab: what each asks, and how its figures are read.
+//!
+//! The commands check their arguments against this list before anything is built, the lab runs what
+//! is on it, and the page heads its charts with these texts: there is one list for all three.
+//!
+//! A bench's name begins with its experiment's: `create/time/1000` is the part `time` of `create`, at
+//! the parameter 1,000. Benches that differ in a number at the end only are one curve. The benches of
+//! [`Experiment::Models`] are the exception: they are named by their programs.
+
+use crate::subject::names;
+
+names!(
+    /// A question that the lab answers by measuring.
+    Experiment, "lab", {
+        /// The same programs under every model.
+        Models => "models",
+        /// What one unit of execution costs to make and to end.
+        Create => "create",
+        /// What a change from one unit to another costs.
+        Switch => "switch",
+        /// One protocol, served by each architecture.
+        Server => "server",
+        /// What moving bytes between units costs.
+        Ipc => "ipc",
+        /// What a second CPU is worth.
+        Parallel => "parallel",
+        /// What CPU-bound jobs do to those that must answer soon.
+        Mixed => "mixed",
+        /// What each policy of our kernel does with the same mix of threads.
+        Schedulers => "schedulers",
+    }
+);
+
+impl Experiment {
+    /// The experiment whose bench this is, if its name says so.
+    #[must_use]
+    pub fn of_bench(bench: &str) -> Option<Self> {
+        bench.split('/').next()?.parse().ok()
+    }
+
+    /// What it asks, as a reader would.
+    #[must_use]
+    pub const fn question(self) -> &'static str {
+        match self {
+            Self::Models => "Which model runs the same programs best?",
+            Self::Create => "What does one more unit of execution cost?",
+            Self::Switch => "What does it cost to run somebody else?",
+            Self::Server => "Which architecture serves many connections best?",
+            Self::Ipc => "What does it cost to move bytes to somebody else?",
+            Self::Parallel => "What is a second CPU worth?",
+            Self::Mixed => "Who still answers in time beside jobs that compute?",
+            Self::Schedulers => "What does the scheduler's policy decide?",
+        }
+    }
+
+    /// What is done, and how the figures are read.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Models => {
+                "Five small programs, each written once against the common handle, run under every \
+                 model; every answer is checked against a serial reference."
+            }
+            Self::Create => {
+                "Units that do nothing are made and ended: processes, threads, jobs, tasks. Time and \
+                 memory are those of one unit, while so many exist as the axis says."
+            }
+            Self::Switch => {
+                "Two units pass a token to and fro, or give way to each other, on one CPU and across \
+                 two; then they also read a working set of their own, which the other one drives out \
+                 of the caches."
+            }
+            Self::Server => {
+                "The same requests reach the same answers through different architectures. The load \
+                 keeps to its timetable: a late answer counts from when its request was due."
+            }
+            Self::Ipc => {
+                "Messages of a size go to and fro (latency), or one way as fast as they can \
+                 (throughput), between two threads and between two processes."
+            }
+            Self::Parallel => {
+                "The same work with one worker and with more. The speed-up is held against the bound \
+                 that work and span allow."
+            }
+            Self::Mixed => {
+                "Small tasks ask for an answer at fixed times while jobs that compute, or that block, \
+                 keep every worker busy. The figure is how late the small ones are."
+            }
+            Self::Schedulers => {
+                "In our kernel, the same mix of threads that compute and threads that wait, under each \
+                 policy: how long each waited, when it was first answered, when it was done."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bench_names_its_experiment() {
+        assert_eq!(
+            Experiment::of_bench("create/time/1000"),
+            Some(Experiment::Create)
+        );
+        assert_eq!(Experiment::of_bench("fib/18"), None);
+    }
+
+    #[test]
+    fn an_unknown_one_is_answered_with_the_list() {
+        let error = "threads".parse::<Experiment>().unwrap_err().to_string();
+        assert!(
+            Experiment::NAMES.iter().all(|name| error.contains(name)),
+            "{error}"
+        );
+    }
+}
