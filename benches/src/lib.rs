@@ -8,10 +8,12 @@
 pub mod asyncs;
 pub mod bars;
 pub mod cpus;
+pub mod experiments;
 pub mod model;
 pub mod peers;
 pub mod pools;
 pub mod processes;
+pub mod rounds;
 pub mod sample;
 pub mod switches;
 pub mod trace;

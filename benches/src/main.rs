@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
 use benches::peers::Native;
-use benches::{asyncs, bars, cpus, model, pools, processes, sample, trace};
+use benches::{asyncs, bars, cpus, experiments, model, pools, processes, sample, trace};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 use record::{Model, table};
@@ -29,6 +29,10 @@ enum Verb {
     Trace(TraceArgs),
     /// List what can be run with --native, a model and a program a line.
     Natives,
+    /// Run the classic experiments, as far as they run on this system.
+    Run(experiments::RunArgs),
+    /// Take the figures of one case of an experiment in this process and print them.
+    Case(experiments::CaseArgs),
     /// Measure the ratio bars, interleaved, each figure in a fresh process.
     Bars(BarsArgs),
     /// Measure the bars of the work-stealing pool in the same way.
@@ -159,6 +163,8 @@ fn main() -> ExitCode {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Verb::Run(args) => args.run(),
+        Verb::Case(args) => args.run(),
         Verb::Bars(args) => measure_bars(&args),
         Verb::Pools(args) => measure_pools(&args),
         Verb::Async(args) => measure_asyncs(&args),

@@ -25,6 +25,9 @@ pub struct Report {
     pub git: String,
     /// The machine that it was measured on.
     pub machine: Machine,
+    /// Whether somebody ended the run before it was complete.
+    #[serde(default)]
+    pub interrupted: bool,
     /// The figures, in the order of measuring.
     pub rows: Vec<Row>,
 }
@@ -60,6 +63,7 @@ impl Report {
             schema: SCHEMA,
             git,
             machine,
+            interrupted: false,
             rows: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use record::{Ground, Model};
+use record::{Experiment, Ground, Model};
 use workloads::{Size, Workload};
 
 use crate::qemu;
@@ -17,6 +17,11 @@ const MAX_CPUS: u32 = qemu::MAX_CPUS;
 /// Every answer is checked against a serial reference; a wrong one fails the run.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
+    /// The labs to run [default: all, or models where only models or programs are named]
+    #[arg(value_name = "LABS",
+          value_parser = PossibleValuesParser::new(Experiment::NAMES).try_map(|name| name.parse::<Experiment>()))]
+    labs: Vec<Experiment>,
+
     /// The models to compare, comma-separated [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::NAMES).try_map(|name| name.parse::<Model>()))]
@@ -63,6 +68,16 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// The labs, each once, in the order of the tables.
+    pub(crate) fn labs(&self) -> Vec<Experiment> {
+        let narrowed =
+            !self.models.is_empty() || !self.workloads.is_empty() || self.input.is_some();
+        match self.labs.is_empty() && narrowed {
+            true => vec![Experiment::Models],
+            false => chosen(&self.labs, Experiment::ALL),
+        }
+    }
+
     /// The programs, each once, in the order of the tables.
     pub(crate) fn workloads(&self) -> Vec<Workload> {
         chosen(&self.workloads, Workload::ALL)
@@ -162,6 +177,22 @@ mod tests {
         assert_eq!(
             parse(&["--cpus", "16"]).expect("the limit itself").cpus(),
             MAX_CPUS
+        );
+    }
+
+    #[test]
+    fn labs_are_all_unless_some_are_named_or_meant() {
+        let labs = |words: &[&str]| parse(words).expect("valid").labs();
+        assert_eq!(labs(&["--quick"]), Experiment::ALL);
+        assert_eq!(
+            labs(&["switch", "create", "switch"]),
+            [Experiment::Create, Experiment::Switch]
+        );
+        assert_eq!(labs(&["--workloads", "fib"]), [Experiment::Models]);
+        let text = refused(&["fibers"]);
+        assert!(
+            Experiment::NAMES.iter().all(|name| text.contains(name)),
+            "{text}"
         );
     }
 

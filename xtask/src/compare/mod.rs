@@ -11,6 +11,7 @@
 //! The status is 0 when every answer that came was right, 1 when one was wrong.
 
 mod args;
+mod experiments;
 mod host;
 mod input;
 mod kernel;
@@ -21,7 +22,7 @@ mod trace;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use record::{Ground, Report, table};
+use record::{Experiment, Ground, Report, table};
 
 pub(crate) use args::Args;
 pub(crate) use host::{build_lab, build_program};
@@ -62,22 +63,31 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         wrong.append(&mut tally.wrong);
         report.rows.append(&mut tally.into_rows());
     };
-    if let Some(lab) = &lab {
+    let labs = args.labs();
+    let models = labs.contains(&Experiment::Models);
+    if let Some(lab) = lab.as_deref().filter(|_| models) {
         gather(host::run(lab, args, &input)?);
     }
-    if let Some(guest) = guest {
+    if let Some(guest) = guest.as_ref().filter(|_| models) {
         gather(guest.run(args, &input)?);
     }
+    for lab_name in labs.iter().filter(|lab| **lab != Experiment::Models) {
+        if let Some(lab) = &lab {
+            let part = experiments::on_host(lab, *lab_name, args)?;
+            report.interrupted |= part.interrupted;
+            report.rows.extend(part.rows);
+        }
+    }
 
-    let traces = record_lanes(lab.as_deref(), args, &input)?;
+    let traces = match models {
+        true => record_lanes(lab.as_deref(), args, &input)?,
+        false => None,
+    };
 
     println!("{}", table::render(&report));
     let mut notes = Vec::new();
-    if args
-        .workloads()
-        .iter()
-        .any(|workload| workload.reads_input())
-    {
+    let reads_input = |workload: &workloads::Workload| workload.reads_input();
+    if models && args.workloads().iter().any(reads_input) {
         notes.push(input.describe());
     }
     if report

@@ -1,0 +1,144 @@
+//! The command lines `lab run` and `lab case`.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use record::{Experiment, Report, table};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{Case, Setting, cases};
+use crate::rounds;
+
+/// Rounds of a full run, and of a quick one.
+const ROUNDS: [usize; 2] = [7, 3];
+
+#[derive(clap::Args)]
+struct SettingArgs {
+    /// Smaller parameters and few rounds: a look, not a measurement
+    #[arg(long)]
+    quick: bool,
+    /// The CPUs that may be used, and the workers of each model [default: those of this machine]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cpus: Option<u16>,
+}
+
+impl SettingArgs {
+    fn setting(&self) -> Setting {
+        let machine = std::thread::available_parallelism().map_or(1, usize::from);
+        Setting {
+            quick: self.quick,
+            cpus: self.cpus.map_or(machine, usize::from),
+        }
+    }
+}
+
+/// What `lab run` takes.
+#[derive(clap::Args)]
+pub struct RunArgs {
+    /// The experiments [default: all that run on this system]
+    #[arg(value_name = "LABS", value_parser = PossibleValuesParser::new(Experiment::NAMES).try_map(|name| name.parse::<Experiment>()))]
+    labs: Vec<Experiment>,
+    #[command(flatten)]
+    setting: SettingArgs,
+    /// Rounds, of which the median is taken [default: 7, 3 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
+    /// Write every figure to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print no table
+    #[arg(long)]
+    no_table: bool,
+}
+
+/// What `lab case` takes.
+#[derive(clap::Args)]
+pub struct CaseArgs {
+    /// The bench
+    bench: String,
+    /// Who is measured
+    subject: String,
+    #[command(flatten)]
+    setting: SettingArgs,
+}
+
+impl RunArgs {
+    /// Runs the experiments.
+    ///
+    /// # Errors
+    /// Where this program can't be started again, or the file can't be written.
+    ///
+    /// # Blocking
+    /// Until all is measured, or until somebody interrupts.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))
+                .context("could not take the signal")?;
+        }
+        let this = std::env::current_exe().context("could not find this program")?;
+        let setting = self.setting.setting();
+        let start = |case: &Case| {
+            let mut command = Command::new(&this);
+            command
+                .args(["case", &case.bench, &case.subject])
+                .args(["--cpus", &setting.cpus.to_string()]);
+            if setting.quick {
+                command.arg("--quick");
+            }
+            command
+        };
+        let [full, quick] = ROUNDS;
+        let rounds = match self.rounds {
+            Some(rounds) => usize::from(rounds),
+            None => setting.pick(quick, full),
+        };
+        let asked = |one: &&Experiment| self.labs.is_empty() || self.labs.contains(one);
+        let mut report = Report::here();
+        for experiment in Experiment::ALL.iter().filter(asked) {
+            let cases = cases(*experiment, &setting);
+            if !cases.is_empty() && !report.interrupted {
+                eprintln!("{experiment}: {} cases, {rounds} rounds", cases.len());
+            }
+            let outcome = rounds::run(&cases, rounds, start, &interrupted, |line| {
+                eprintln!("{line}");
+            });
+            report.interrupted |= outcome.interrupted;
+            report.rows.extend(outcome.rows);
+        }
+        if !self.no_table {
+            println!("{}", table::render(&report));
+        }
+        if let Some(path) = &self.json {
+            report
+                .write(path)
+                .with_context(|| format!("could not write {}", path.display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl CaseArgs {
+    /// Takes the figures of one case and prints them.
+    ///
+    /// # Errors
+    /// Where there is no such case, or it can't be measured.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let setting = self.setting.setting();
+        let experiment = Experiment::of_bench(&self.bench)
+            .with_context(|| format!("no experiment has a bench '{}'", self.bench))?;
+        let cases = cases(experiment, &setting);
+        let is_it = |case: &&Case| case.bench == self.bench && case.subject == self.subject;
+        let case = cases.iter().find(is_it).with_context(|| {
+            let names: Vec<_> = cases.iter().map(|case| format!("{case:?}")).collect();
+            format!("no such case; there are: {}", names.join(", "))
+        })?;
+        crate::cpus::confine(setting.cpus)?;
+        println!("{}", case.run()?.to_line());
+        Ok(ExitCode::SUCCESS)
+    }
+}

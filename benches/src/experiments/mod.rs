@@ -1,0 +1,55 @@
+//! The classic experiments: what each measures on this system, one file an experiment.
+//!
+//! An experiment is a list of [`Case`]s. A case is run in a fresh process (`lab case`), prints its
+//! [`Reading`](record::Reading) and ends; [`crate::rounds`] starts the processes in turns and makes rows of what
+//! they say. What the experiments ask, and how their figures are read, is in [`record::Experiment`];
+//! their other halves, which run in our kernel, are in the kernel's programs.
+
+mod args;
+mod case;
+mod create;
+
+pub use self::args::{CaseArgs, RunArgs};
+pub use self::case::{Case, Region, Setting, timed};
+
+use record::Experiment;
+
+/// The cases of an experiment on this system, in the order of its tables.
+///
+/// [`Experiment::Models`] has none here: its programs are run by `lab sample`. Nor has
+/// [`Experiment::Schedulers`], which is about the policies of our kernel.
+#[must_use]
+pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
+    match experiment {
+        Experiment::Create => create::cases(setting),
+        Experiment::Switch
+        | Experiment::Server
+        | Experiment::Ipc
+        | Experiment::Parallel
+        | Experiment::Mixed
+        | Experiment::Models
+        | Experiment::Schedulers => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_named_once_and_belongs_to_its_experiment() {
+        for quick in [true, false] {
+            let setting = Setting { quick, cpus: 2 };
+            for experiment in Experiment::ALL {
+                let cases = cases(*experiment, &setting);
+                for (at, case) in cases.iter().enumerate() {
+                    assert_eq!(Experiment::of_bench(&case.bench), Some(*experiment));
+                    let same = |other: &Case| {
+                        (&other.bench, &other.subject) == (&case.bench, &case.subject)
+                    };
+                    assert!(!cases[..at].iter().any(same), "{case:?} twice");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The labs beside the models' programs: on this system by the lab itself, in our kernel by its
+//! programs.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use record::{Experiment, Report};
+
+use super::Args;
+use crate::process;
+
+/// Lets the lab run an experiment, and reads what it has written.
+///
+/// # Errors
+/// Where the lab fails. A case that fails is a row with a reason.
+pub(super) fn on_host(lab: &Path, experiment: Experiment, args: &Args) -> anyhow::Result<Report> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("rows.json");
+    let mut command = Command::new(lab);
+    command
+        .args(["run", experiment.name(), "--no-table"])
+        .args(["--cpus", &args.cpus().to_string()])
+        .arg("--json")
+        .arg(&path);
+    if args.quick {
+        command.arg("--quick");
+    }
+    let finished = process::run_interactive(&mut command);
+    if !finished.outcome.success() {
+        bail!("the lab could not run {experiment}: {}", finished.outcome);
+    }
+    Report::read(&path).context("could not read what the lab has measured")
+}
