@@ -8,11 +8,15 @@ use loom::thread;
 use loom_tests::{breaks, holds};
 use pool_workstealing::model::{Injector, Reader};
 
+fn push(injector: &Injector<usize>, job: usize) {
+    assert!(injector.push(|| job).is_ok(), "nobody has closed it");
+}
+
 fn push_from(injector: &Arc<Injector<usize>>, jobs: [usize; 2]) -> thread::JoinHandle<()> {
     let injector = injector.clone();
     thread::spawn(move || {
         for job in jobs {
-            assert_eq!(injector.push(job), Ok(()));
+            push(&injector, job);
         }
     })
 }
@@ -22,9 +26,9 @@ fn pushers_meet_a_taker() {
     let injector = Arc::new(Injector::new());
     let pusher = push_from(&injector, [1, 2]);
     let mut seen = Vec::new();
-    assert_eq!(injector.push(3), Ok(()));
+    push(&injector, 3);
     seen.extend(injector.take());
-    assert_eq!(injector.push(4), Ok(()));
+    push(&injector, 4);
     seen.extend(injector.take());
     pusher.join().unwrap();
     while let Some(job) = injector.take() {
@@ -52,7 +56,7 @@ fn a_job_that_is_ready_too_early_breaks() {
 fn takers_meet_takers() {
     let injector = Arc::new(Injector::new());
     for job in 0..3 {
-        assert_eq!(injector.push(job), Ok(()));
+        push(&injector, job);
     }
     let taker = {
         let injector = injector.clone();
@@ -76,7 +80,7 @@ fn each_job_is_taken_once_by_two_takers() {
 fn a_block_is_read_out_and_left() {
     let injector = Arc::new(Injector::new());
     for job in 0..3 {
-        assert_eq!(injector.push(job), Ok(()));
+        push(&injector, job);
     }
     let taker = {
         let injector = injector.clone();
@@ -84,7 +88,7 @@ fn a_block_is_read_out_and_left() {
     };
     let taken = (0..2).filter_map(|_| injector.take()).count() + taker.join().unwrap();
     for job in 3..9 {
-        assert_eq!(injector.push(job), Ok(()));
+        push(&injector, job);
     }
     // Bounded: in a circle of blocks this would not end.
     let rest = (0..9).filter_map(|_| injector.take()).count();
@@ -108,7 +112,7 @@ fn a_block_that_is_handed_back_twice_breaks() {
 fn readers_settle_late() {
     let injector = Arc::new(Injector::new());
     for job in 0..3 {
-        assert_eq!(injector.push(job), Ok(()));
+        push(&injector, job);
     }
     let taker = {
         let injector = injector.clone();
@@ -120,7 +124,7 @@ fn readers_settle_late() {
     let reader = Reader::new();
     let mut seen = vec![injector.take_by(&reader), injector.take_by(&reader)];
     for job in 3..5 {
-        assert_eq!(injector.push(job), Ok(()));
+        push(&injector, job);
     }
     seen.extend(taker.join().unwrap());
     let mut seen: Vec<usize> = seen.into_iter().flatten().collect();
@@ -146,7 +150,7 @@ fn a_push_meets_a_close() {
     let injector = Arc::new(Injector::new());
     let pusher = {
         let injector = injector.clone();
-        thread::spawn(move || injector.push(5).is_ok())
+        thread::spawn(move || injector.push(|| 5).is_ok())
     };
     injector.close();
     let mut taken = 0;
@@ -158,7 +162,7 @@ fn a_push_meets_a_close() {
     }
     let accepted = pusher.join().unwrap();
     assert_eq!(taken, usize::from(accepted), "accepted, yet not taken");
-    assert!(injector.push(6).is_err(), "closed is closed");
+    assert!(injector.push(|| 6).is_err(), "closed is closed");
 }
 
 #[test]

@@ -80,7 +80,7 @@ where
     // SAFETY: the call lives until the latch is set, which running or dropping the job does.
     let job = unsafe { QueuedJob::new_borrowed(move || sent.run()) };
     let soon = registry.sleep.idle().searching() != 0;
-    if let Err((job, _)) = registry.inject(job) {
+    if let Err((job, _)) = registry.inject(|| job) {
         drop(job);
     }
     match Worker::current() {

@@ -44,6 +44,7 @@
 //! | a forked half is taken once, by its owner or by one thief, and its end reaches the owner | loom `ws_split`, `ws_fork` |
 //! | what is spawned in a scope has run when the scope returns, after a stop too | loom `ws_scope`, `tests/scope.rs` |
 //! | an own spawn runs newest first, `spawn_fifo` and what comes from outside oldest first | `tests/api.rs` |
+//! | what a worker spawns beyond the 256 jobs of its deque runs oldest first, and others can take all of it while the worker is busy | `tests/beyond.rs`, loom `ws_spill` |
 //! | nothing that is tied to a thread or a stack gets away from it | `src/must_not_compile.rs` |
 //! | an idle pool does not use the CPU | `tests/sleep.rs` |
 //! | a wait inside a job runs nothing foreign (`OwnSubtree`), so a lock held over a nested join cannot deadlock by it | `tests/waiting.rs` |
@@ -154,6 +155,7 @@ pub mod model {
         queue::{
             deque::{Steal, Stealer, Worker},
             injector::{Injector, Reader},
+            spill::{Reader as SpillReader, Spill},
             split::Split,
         },
         shares::{Shares, Stock},

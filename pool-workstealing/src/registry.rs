@@ -42,6 +42,7 @@ use crate::{
     queue::{
         deque::{self, Steal, Stealer},
         injector::{Injector, Reader},
+        spill::{self, Spill},
         split::Split,
     },
     sleep::Sleep,
@@ -53,6 +54,8 @@ const OPEN: u8 = 0;
 const DRAINING: u8 = 1;
 const STOPPED: u8 = 2;
 
+/// A job that was not taken, and why.
+pub(crate) type Refused = (QueuedJob, Reason);
 /// What is called with the payload of a panic that nobody joins.
 pub(crate) type PanicHandler = dyn Fn(Payload) + Send + Sync;
 /// Chooses a CPU for each worker.
@@ -69,6 +72,8 @@ pub(crate) struct Seat {
     pub(crate) local: Local,
     /// The thieves' end of its spawned jobs.
     pub(crate) stealer: Stealer<QueuedJob>,
+    /// What it spawned beyond its deque; the thread that sits here adds.
+    pub(crate) spill: Spill<QueuedJob>,
     /// The owner's end, while no thread sits here.
     deque: Mutex<Option<deque::Worker<QueuedJob>>>,
     /// Jobs for this worker alone.
@@ -98,6 +103,7 @@ impl Seat {
             split: Split::new(workers),
             local: Local::empty(),
             stealer: deque.stealer(),
+            spill: Spill::new(),
             deque: Mutex::new(Some(deque)),
             mail: Mutex::new(Mail::default()),
             has_mail: AtomicBool::new(false),
@@ -155,8 +161,22 @@ impl Seat {
         self.fifo.lock().push_back(job);
     }
 
-    /// Takes one of its spawned jobs.
+    /// Whether a job that was spawned here waits.
+    pub(crate) fn has_spawned(&self) -> bool {
+        !self.stealer.is_empty() || !self.spill.is_empty()
+    }
+
+    /// Takes one of its spawned jobs; of those beyond the deque first, which come cheaper.
+    #[inline]
+    pub(crate) fn take_spawned(&self, reader: &spill::Reader<QueuedJob>) -> Option<QueuedJob> {
+        self.spill.take_by(reader).or_else(|| self.steal_spawned())
+    }
+
+    /// Takes one of the jobs in its deque.
     pub(crate) fn steal_spawned(&self) -> Option<QueuedJob> {
+        if self.stealer.is_empty() {
+            return None;
+        }
         loop {
             match self.stealer.steal() {
                 Steal::Success(job) => return Some(job),
@@ -278,25 +298,28 @@ impl Registry {
         self.abandoned.load(Acquire)
     }
 
-    /// Takes a spawned job: to the current worker's deque, or else to the injector.
+    /// Takes the job that `make` makes: to the current worker's deque, or else to the injector.
+    ///
+    /// The job is made where it goes: a value that is written word by word and then moved in
+    /// larger pieces costs more than a queue does.
     ///
     /// # Errors
     /// The job with the reason.
     #[inline(always)]
-    pub(crate) fn spawn(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+    pub(crate) fn spawn(&self, make: impl FnOnce() -> QueuedJob) -> Result<(), Refused> {
         if self.is_closed() {
-            return Err((job, Reason::ShutDown));
+            return Err((make(), Reason::ShutDown));
         }
-        self.enqueue(job)
+        self.enqueue(make)
     }
 
     /// As [`spawn`](Self::spawn), while draining too: for what belongs to accepted work.
     #[inline(always)]
-    pub(crate) fn enqueue(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+    pub(crate) fn enqueue(&self, make: impl FnOnce() -> QueuedJob) -> Result<(), Refused> {
         match Worker::current_of(self) {
-            Some(worker) => worker.push(job),
+            Some(worker) => worker.push(make),
             None => {
-                self.accept(job)?;
+                self.accept(make)?;
                 self.sleep.posted_outside(|| self.injector.has_ready());
                 Ok(())
             }
@@ -305,26 +328,26 @@ impl Registry {
 
     /// Takes a job into the injector.
     #[inline]
-    pub(crate) fn inject(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
-        self.accept(job)?;
+    pub(crate) fn inject(&self, make: impl FnOnce() -> QueuedJob) -> Result<(), Refused> {
+        self.accept(make)?;
         self.sleep.posted();
         Ok(())
     }
 
     /// Takes a job into the injector, and tells nobody.
     #[inline(always)]
-    fn accept(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+    fn accept(&self, make: impl FnOnce() -> QueuedJob) -> Result<(), Refused> {
         if self.is_forked() {
-            return Err((job, Reason::Forked));
+            return Err((make(), Reason::Forked));
         }
         if let Some(bound) = self.config.queue_bound
             && self.queued.fetch_add(1, AcqRel) >= bound
         {
             self.queued.fetch_sub(1, AcqRel);
-            return Err((job, Reason::Full));
+            return Err((make(), Reason::Full));
         }
-        if let Err(job) = self.injector.push(job) {
-            return Err((job, Reason::ShutDown));
+        if let Err(make) = self.injector.push(make) {
+            return Err((make(), Reason::ShutDown));
         }
         Ok(())
     }
@@ -395,7 +418,7 @@ impl Registry {
             || self
                 .seats
                 .iter()
-                .any(|seat| seat.split.exposed() != 0 || !seat.stealer.is_empty())
+                .any(|seat| seat.split.exposed() != 0 || seat.has_spawned())
     }
 
     /// Whether worker `me` has to leave: the pool has stopped, or shrunk.
@@ -489,11 +512,13 @@ impl Registry {
             drop(job);
             self.count_cancelled();
         }
+        let reader = spill::Reader::new();
         for seat in &self.seats {
-            while let Some(job) = seat.steal_spawned() {
+            while let Some(job) = seat.take_spawned(&reader) {
                 drop(job);
                 self.count_cancelled();
             }
+            seat.spill.settle(&reader);
         }
         let waiting = self.futures.take_all();
         self.cancelled.load(Relaxed) + waiting.iter().filter(|task| task.cancel()).count() as u64

@@ -273,7 +273,10 @@ impl<'scope> Inner<'scope> {
             ran: false,
         };
         // A refusal leaves the job in the queue, for the owner.
-        if let Err((token, _)) = self.registry.enqueue(QueuedJob::new(move || token.run())) {
+        if let Err((token, _)) = self
+            .registry
+            .enqueue(|| QueuedJob::new(move || token.run()))
+        {
             drop(token);
         }
     }

@@ -1,17 +1,16 @@
 //! Where a worker looks for work, and how long it does so before it sleeps.
 //!
 //! # Protocol
-//! A worker runs, in this order: jobs of its own deque, newest first; jobs of the injector;
-//! forked halves and spawned jobs of other workers, oldest first. Each 61st job it looks into the
-//! injector first, so that a worker that feeds itself does not starve the outside.
+//! A worker runs, in this order: jobs of its own deque, newest first; of its own spill; of the
+//! injector; spawned jobs and forked halves of other workers, oldest first. It stays with a spill
+//! that it has taken a job from, until that has nothing more. Each 61st job it looks into the
+//! injector and its spill first, in turn, so that workers that feed each other do not starve the
+//! outside.
 //!
 //! Without work it counts itself as searching. The only searcher polls for a while before it
 //! sleeps, as long as polling has paid off lately; all others go to sleep after one round.
 
-use std::{
-    ptr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use exec_core::sync::{spin_loop, thread};
 use flight_recorder::Event;
@@ -39,9 +38,10 @@ pub(crate) const POLL_MAX: Duration = Duration::from_micros(50);
 const POLL_MIN: Duration = Duration::from_micros(2);
 
 /// What a searching worker saw exposed at its last look.
-enum Eyed<'a> {
+enum Eyed {
     Nothing,
-    Offered(&'a Seat, Offer),
+    /// By the worker of this index.
+    Offered(usize, Offer),
 }
 
 impl Worker {
@@ -65,15 +65,20 @@ impl Worker {
         self.registry().injector.has_ready() || (!rest_asleep && self.registry().has_shared_work())
     }
 
-    /// The newest job of its own deque; now and then the oldest of the injector.
+    /// The newest job of its own deque; now and then the oldest of the injector or the spill.
     #[inline]
     fn find_own(&self) -> Option<QueuedJob> {
         let tick = self.own().tick.get().wrapping_add(1);
         self.own().tick.set(tick);
-        if tick.is_multiple_of(FAIR_EVERY)
-            && let Some(job) = self.take_injected()
-        {
-            return Some(job);
+        if tick.is_multiple_of(FAIR_EVERY) {
+            let job = if tick.is_multiple_of(2 * FAIR_EVERY) {
+                self.take_spilled().or_else(|| self.take_injected())
+            } else {
+                self.take_injected().or_else(|| self.take_spilled())
+            };
+            if job.is_some() {
+                return job;
+            }
         }
         self.pop()
     }
@@ -83,9 +88,9 @@ impl Worker {
         if let Some(job) = self.look_for_queued() {
             return Some(Work::Queued(job));
         }
-        let stolen = self.others().find_map(|seat| {
+        let stolen = self.others().find_map(|(index, seat)| {
             let fork = seat.split.steal()?;
-            self.stole_from(seat);
+            self.stole_from(index);
             Some(Work::Forked(fork))
         });
         if stolen.is_none() {
@@ -94,52 +99,53 @@ impl Worker {
         stolen
     }
 
-    /// A queued job from elsewhere: mail, the injector, the deques of other workers.
+    /// A queued job that is not in its own deque: mail, its spill, the injector, what other
+    /// workers spawned.
     fn look_for_queued(&self) -> Option<QueuedJob> {
         self.seat()
             .take_mail()
+            .or_else(|| self.take_spilled())
+            .or_else(|| self.take_again())
             .or_else(|| self.take_injected())
             .or_else(|| self.steal_queued())
     }
 
-    /// A queued job of another worker's deque.
+    /// A queued job that another worker spawned.
     fn steal_queued(&self) -> Option<QueuedJob> {
-        self.others().find_map(|seat| {
-            if seat.stealer.is_empty() {
-                return None;
-            }
-            let job = seat.steal_spawned()?;
-            self.stole_from(seat);
+        self.others().find_map(|(index, _)| {
+            let job = self.take_spawned_of(index)?;
+            self.stole_from(index);
             Some(job)
         })
     }
 
     /// The other seats that are taken, from a random one on.
-    fn others(&self) -> impl Iterator<Item = &Seat> {
-        let registry = self.registry();
-        let seats = &registry.seats()[..registry.threads().max(self.index() + 1)];
-        let (before, from) = seats.split_at(self.next_random() as usize % seats.len());
-        let others = from.iter().chain(before);
-        others.filter(|seat| !ptr::eq(*seat, self.seat()))
+    fn others(&self) -> impl Iterator<Item = (usize, &Seat)> {
+        let (seats, me) = (self.registry().seats(), self.index());
+        let len = self.registry().threads().max(me + 1);
+        let from = self.next_random() as usize % len;
+        let others = (from..len).chain(0..from).filter(move |&index| index != me);
+        others.map(|index| (index, &seats[index]))
     }
 
     /// A forked half that has been exposed for a while: takes what was there at the last look,
     /// or remembers what is there now.
-    fn look_for_forked<'a>(&'a self, eyed: &mut Eyed<'a>, every: &mut u32) -> Option<Work> {
-        if let Eyed::Offered(seat, offer) = *eyed {
-            if let Some(fork) = seat.split.steal_if(offer) {
-                self.stole_from(seat);
+    fn look_for_forked(&self, eyed: &mut Eyed, every: &mut u32) -> Option<Work> {
+        let seats = self.registry().seats();
+        if let Eyed::Offered(index, offer) = *eyed {
+            if let Some(fork) = seats[index].split.steal_if(offer) {
+                self.stole_from(index);
                 return Some(Work::Forked(fork));
             }
             // Its owner was faster: such small work is left in peace, more and more.
             *every = (*every * 2).min(FORKED_EVERY_MAX);
         }
         *eyed = Eyed::Nothing;
-        for seat in self.registry().seats() {
-            if !ptr::eq(seat, self.seat())
+        for (index, seat) in seats.iter().enumerate() {
+            if index != self.index()
                 && let Some(offer) = seat.split.peek()
             {
-                *eyed = Eyed::Offered(seat, offer);
+                *eyed = Eyed::Offered(index, offer);
                 break;
             }
         }
@@ -153,13 +159,11 @@ impl Worker {
         }
     }
 
-    fn stole_from(&self, seat: &Seat) {
+    /// Notes a steal from the worker of this index.
+    #[inline]
+    pub(crate) fn stole_from(&self, victim: usize) {
         self.seat().counters.steals.add();
-        if self.registry().is_recording() {
-            let victim = self.registry().seats().iter();
-            let victim = victim.take_while(|other| !ptr::eq(*other, seat)).count();
-            self.note(Event::Steal, victim as u64);
-        }
+        self.note(Event::Steal, victim as u64);
     }
 
     /// A number to begin a round at (xorshift64).

@@ -1,7 +1,7 @@
 //! Spawning: jobs that nobody waits for, and jobs with a handle.
 //!
-//! A spawn on a worker goes to its own deque, newest first; a spawn from elsewhere goes to the
-//! injector, oldest first. `spawn_fifo` puts the job behind the earlier ones of the same worker:
+//! A spawn on a worker goes to its own deque, newest first, and when that is long to its
+//! [spill](crate::queue), oldest first; a spawn from elsewhere goes to the injector, oldest first. `spawn_fifo` puts the job behind the earlier ones of the same worker:
 //! it goes to a queue of that worker, and a token to the deque takes the oldest from there.
 
 use exec_core::{
@@ -11,7 +11,13 @@ use exec_core::{
     unwind,
 };
 
-use crate::{executor::WAITER, global, job::QueuedJob, registry::Registry, worker::Worker};
+use crate::{
+    executor::WAITER,
+    global,
+    job::QueuedJob,
+    registry::{Refused, Registry},
+    worker::Worker,
+};
 
 /// Runs `f` on the pool of the current worker, or else on the global one. Nobody waits for it.
 ///
@@ -34,10 +40,11 @@ pub(crate) fn spawn_in<F: FnOnce() + Send + 'static>(
     registry: &Registry,
     f: F,
 ) -> Result<(), Rejected> {
-    registry.spawn(QueuedJob::new(f)).map_err(rejected)
+    registry.spawn(|| QueuedJob::new(f)).map_err(rejected)
 }
 
-fn rejected((job, reason): (QueuedJob, Reason)) -> Rejected {
+#[cold]
+fn rejected((job, reason): Refused) -> Rejected {
     Rejected::new(job.into_job(), reason)
 }
 
@@ -61,7 +68,7 @@ pub(crate) fn spawn_fifo_in<F: FnOnce() + Send + 'static>(
     registry.seats()[index].push_fifo(QueuedJob::new(f));
     let token = QueuedJob::new(move || queue.run_fifo(index));
     // A full queue refuses the token; the worker runs the oldest job itself, now.
-    if let Err((token, _)) = worker.push(token)
+    if let Err((token, _)) = worker.push(|| token)
         && let Err(payload) = token.run()
     {
         registry.unseen_panic(payload);
@@ -72,7 +79,7 @@ pub(crate) fn spawn_fifo_in<F: FnOnce() + Send + 'static>(
 /// Takes a job of the generic layer.
 #[inline]
 pub(crate) fn schedule(registry: &Registry, job: Job) -> Result<Ticket, Rejected> {
-    match registry.spawn(job.into()) {
+    match registry.spawn(|| job.into()) {
         Ok(()) => Ok(Ticket::shared()),
         Err(refused) => Err(rejected(refused)),
     }
@@ -81,9 +88,9 @@ pub(crate) fn schedule(registry: &Registry, job: Job) -> Result<Ticket, Rejected
 /// Takes the next poll of a future: while a drain lasts, too.
 pub(crate) fn reschedule(registry: &Registry, job: Job, wake: Wake) -> Result<(), Rejected> {
     let queued = match wake {
-        Wake::Woken => registry.enqueue(job.into()),
+        Wake::Woken => registry.enqueue(|| job.into()),
         // It asked to run after others: the far end of the line.
-        Wake::Yielded => registry.inject(job.into()),
+        Wake::Yielded => registry.inject(|| job.into()),
     };
     queued.map_err(rejected)
 }

@@ -2,8 +2,8 @@
 //! looks for them, [`waiting`](crate::waiting) what it does while it waits inside one.
 //!
 //! # Shutdown
-//! A worker leaves when the pool has stopped or has shrunk below its seat. What its deque still
-//! holds is dropped then, or run when the pool goes on.
+//! A worker leaves when the pool has stopped or has shrunk below its seat. What its own queues
+//! still hold is dropped then, or run when the pool goes on.
 
 use std::{
     cell::Cell,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use exec_core::{
-    Ground, JobId, Reason, StdGround,
+    Ground, JobId, StdGround,
     sync::{Arc, UnsafeCell, atomic::Ordering::Release},
     unwind,
 };
@@ -24,13 +24,13 @@ use crate::{
     fork::Fork,
     job::QueuedJob,
     policy::WaitPolicy,
-    queue::{deque, injector::Reader},
-    registry::{Registry, Seat},
+    queue::{deque, injector::Reader, spill},
+    registry::{Refused, Registry, Seat},
     search::POLL_MAX,
     sleep::Sleep,
 };
 
-/// Jobs a deque holds before further ones go to the injector, whose blocks do not have to grow.
+/// Jobs a deque holds before further ones go to the spill, whose blocks do not have to grow.
 const DEQUE_MAX: usize = 256;
 
 /// A thread of a pool, as the code that runs on it sees it.
@@ -74,6 +74,12 @@ pub(crate) struct Own {
     room: Cell<usize>,
     /// What it takes out of the injector.
     reader: Reader<QueuedJob>,
+    /// What it takes out of the spills of all workers.
+    spill_reader: spill::Reader<QueuedJob>,
+    /// Whether its own spill may hold something: only it adds there.
+    spilled: Cell<bool>,
+    /// The worker whose spill it took the last job from, until that has nothing more.
+    source: Cell<Option<usize>>,
     /// The innermost queued job that is being run.
     inside: Cell<*const Inside>,
     pub(crate) tick: Cell<u32>,
@@ -169,6 +175,9 @@ impl Worker {
             bottom: Cell::new(0),
             room: Cell::new(0),
             reader: Reader::new(),
+            spill_reader: spill::Reader::new(),
+            spilled: Cell::new(true),
+            source: Cell::new(None),
             inside: Cell::new(ptr::null()),
             tick: Cell::new(0),
             random: Cell::new(0x9e37_79b9_7f4a_7c15 ^ ((index as u64 + 1) << 32)),
@@ -231,25 +240,39 @@ impl Worker {
         }
     }
 
-    /// Empties the deque of a worker that leaves.
+    /// Empties the queues of a worker that leaves.
     fn hand_over(&self) {
-        while let Some(job) = self.own().deque.pop() {
-            self.own().bottom.set(self.own().bottom.get() - 1);
-            // A pool that shrinks goes on, and so do the jobs; a stopped one cancels them.
-            if self.registry().is_stopped() {
-                drop(job);
-                self.registry().count_cancelled();
+        loop {
+            if let Some(job) = self.pop() {
+                self.finish(job);
+            } else if let Some(job) = self.take_spilled() {
+                self.pass_on(job);
             } else {
-                self.run_queued(job);
+                break;
             }
         }
         for job in self.seat().close_mail() {
-            if self.registry().is_stopped() {
-                drop(job);
-                self.registry().count_cancelled();
-            } else {
-                self.run_queued(job);
-            }
+            self.finish(job);
+        }
+        self.seat().spill.settle(&self.own().spill_reader);
+    }
+
+    /// As [`finish`](Self::finish) for one of perhaps many jobs: the others get it.
+    fn pass_on(&self, job: QueuedJob) {
+        if self.registry().is_stopped() {
+            self.finish(job);
+        } else if let Err((job, _)) = self.registry().inject(|| job) {
+            self.finish(job);
+        }
+    }
+
+    /// A pool that shrinks goes on, and so do the jobs; a stopped one cancels them.
+    fn finish(&self, job: QueuedJob) {
+        if self.registry().is_stopped() {
+            drop(job);
+            self.registry().count_cancelled();
+        } else {
+            self.run_queued(job);
         }
     }
 
@@ -336,16 +359,31 @@ impl Worker {
         false
     }
 
-    /// Adds a job to its deque, or to the injector when the deque is long.
+    /// Adds a job to its deque, or to its spill when the deque is long.
     ///
     /// # Errors
     /// The job with the reason.
     #[inline]
-    pub(crate) fn push(&self, job: QueuedJob) -> Result<(), (QueuedJob, Reason)> {
+    pub(crate) fn push(&self, make: impl FnOnce() -> QueuedJob) -> Result<(), Refused> {
         if !self.has_room() {
-            return self.registry().inject(job);
+            return self.push_beyond(make);
         }
-        self.push_here(job);
+        self.push_here(make());
+        Ok(())
+    }
+
+    /// Adds a job to its spill, or to the injector where a bound counts what is queued.
+    #[inline]
+    fn push_beyond(&self, make: impl FnOnce() -> QueuedJob) -> Result<(), Refused> {
+        let registry = self.registry();
+        if registry.config.queue_bound.is_some() || registry.is_forked() {
+            return registry.inject(make);
+        }
+        // SAFETY: this is the thread that sits here, and a seat is handed over under a lock.
+        unsafe { self.seat().spill.push(make) };
+        self.own().spilled.set(true);
+        self.seat().counters.pushed.add();
+        self.sleep().posted();
         Ok(())
     }
 
@@ -386,6 +424,46 @@ impl Worker {
         Some(job)
     }
 
+    /// The oldest job of its spill.
+    #[inline]
+    pub(crate) fn take_spilled(&self) -> Option<QueuedJob> {
+        let own = self.own();
+        if !own.spilled.get() {
+            return None;
+        }
+        let job = self.seat().spill.take_by(&own.spill_reader);
+        own.spilled.set(job.is_some());
+        job
+    }
+
+    /// The next job of the spill that the last one came from.
+    #[inline]
+    pub(crate) fn take_again(&self) -> Option<QueuedJob> {
+        let own = self.own();
+        let source = own.source.get()?;
+        let job = own.registry.seats()[source]
+            .spill
+            .take_by(&own.spill_reader);
+        if job.is_some() {
+            self.stole_from(source);
+        } else {
+            own.source.set(None);
+        }
+        job
+    }
+
+    /// A spawned job of another worker; of those beyond its deque first, which come cheaper.
+    pub(crate) fn take_spawned_of(&self, index: usize) -> Option<QueuedJob> {
+        let own = self.own();
+        let seat = &self.registry().seats()[index];
+        let job = seat.spill.take_by(&own.spill_reader);
+        if job.is_some() {
+            own.source.set(Some(index));
+            return job;
+        }
+        seat.steal_spawned()
+    }
+
     /// Where a job that is pushed next will lie in its deque.
     #[inline]
     pub(crate) fn mark(&self) -> usize {
@@ -401,9 +479,9 @@ impl Worker {
         }
     }
 
-    /// Whether its deque holds anything.
+    /// Whether its own queues hold anything that was spawned.
     pub(crate) fn has_jobs(&self) -> bool {
-        !self.own().deque.is_empty()
+        self.seat().has_spawned()
     }
 
     /// The newest job of its deque that the current job pushed.

@@ -8,9 +8,10 @@ impl Worker {
         self.run_any()
     }
 
-    /// Runs the newest job of this worker's own queue; `false` when there was none.
+    /// Runs the newest job of this worker's own queue, or else the oldest of those that it has no
+    /// room for; `false` when there was none.
     pub fn yield_local(&self) -> bool {
-        match self.pop() {
+        match self.pop().or_else(|| self.take_spilled()) {
             Some(job) => {
                 self.run_queued(job);
                 true

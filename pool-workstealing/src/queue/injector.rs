@@ -179,12 +179,12 @@ impl<T> Injector<T> {
         unsafe { &*block }
     }
 
-    /// Adds the newest job.
+    /// Adds the job that `make` makes, which happens where it goes.
     ///
     /// # Errors
-    /// The job comes back when the injector is closed.
+    /// `make` comes back uncalled when the injector is closed.
     #[inline(always)]
-    pub fn push(&self, job: T) -> Result<(), T> {
+    pub fn push<M: FnOnce() -> T>(&self, make: M) -> Result<(), M> {
         loop {
             let block = self.block(&self.tail);
             // ORDERING: Acquire pairs with the Release of `open`: the slots are free again.
@@ -193,7 +193,7 @@ impl<T> Injector<T> {
                 let slot = &block.slots[slot as usize];
                 slot.job.with_mut(|place| {
                     // SAFETY: the claim makes the slot this thread's until `ready`.
-                    unsafe { (*place).write(job) };
+                    unsafe { (*place).write(make()) };
                 });
                 if seeded("injector: ready without release") {
                     slot.ready.store(true, Relaxed);
@@ -204,7 +204,7 @@ impl<T> Injector<T> {
                 return Ok(());
             }
             if !self.roll_over(block) {
-                return Err(job);
+                return Err(make);
             }
         }
     }
