@@ -1,7 +1,8 @@
 //! Every model on the same work: the lab, its peers and its benches.
 //!
 //! The program `lab` measures one thing in a fresh process; `cargo xtask compare` and
-//! `cargo xtask bench` start it, interleaved, and gather what it prints.
+//! `cargo xtask bench` start it, interleaved, and gather what it prints. For code of one's own there is
+//! [`Lab`], which does the same from any program that depends on this crate.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,9 @@ pub mod asyncs;
 pub mod bars;
 pub mod cpus;
 pub mod experiments;
+pub mod interrupt;
 pub mod model;
+pub mod own;
 pub mod peers;
 pub mod pools;
 pub mod processes;
@@ -18,6 +21,11 @@ pub mod sample;
 pub mod switches;
 pub mod trace;
 pub mod usage;
+
+pub use exec_core::Handle;
+pub use record::{Model, Report, Row};
+
+pub use own::Lab;
 
 #[cfg(test)]
 #[path = "../tests/watchdog/mod.rs"]

@@ -1,7 +1,5 @@
 //! `lab`: measures one thing in this process, so that every sample is a fresh process.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -209,9 +207,7 @@ fn take_trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let cpus = usize::from(args.cpus);
     cpus::confine(cpus)?;
     let recording = trace::take(args.model, args.workload, args.param, cpus, &text)?;
-    let written =
-        File::create(&args.to).and_then(|file| recording.write_chrome_trace(BufWriter::new(file)));
-    written.with_context(|| format!("could not write {}", args.to.display()))?;
+    trace::write(&recording, &args.to)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,13 +5,16 @@
 //! 1. Every round goes through all cases, so that a disturbance of the machine meets everybody.
 //! 2. A case whose process fails, hangs or says nothing is *out*: it keeps its row, with the reason,
 //!    and isn't started again; its earlier figures are dropped.
-//! 3. An interrupt ends the run after the process at hand, which the terminal has interrupted too.
-//!    What was read before becomes rows as usual, and [`Outcome::interrupted`] says so.
+//! 3. Subjects of one bench that tell an answer must tell the same one. Who differs from most of them
+//!    is out.
+//! 4. An interrupt ends the process at hand, and the run with it. What was read before becomes rows as
+//!    usual, and [`Outcome::interrupted`] says so.
 
-use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use record::{Ground, Reading, Row, metric, reading};
 use wait_timeout::ChildExt as _;
@@ -25,7 +28,12 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// Whether somebody ended it before its last round.
     pub interrupted: bool,
+    /// Who answered otherwise than the others, a sentence each.
+    pub wrong: Vec<String>,
 }
+
+/// What was read of a case so far, or why it is out.
+type Taken = Result<Vec<Reading>, String>;
 
 /// Measures the cases, in so many rounds; `start` makes the command of a case.
 ///
@@ -40,8 +48,7 @@ pub fn run(
     interrupted: &AtomicBool,
     mut say: impl FnMut(&str),
 ) -> Outcome {
-    let mut taken: Vec<Result<Vec<Reading>, String>> =
-        cases.iter().map(|_| Ok(Vec::new())).collect();
+    let mut taken: Vec<Taken> = cases.iter().map(|_| Ok(Vec::new())).collect();
     let mut is_over = false;
     for round in 1..=rounds {
         for (case, taken) in cases.iter().zip(&mut taken) {
@@ -52,7 +59,7 @@ pub fn run(
                 continue;
             }
             say(&format!("{case:?}, round {round} of {rounds}"));
-            match take(&mut start(case), case.limit) {
+            match take(&mut start(case), case.limit, interrupted) {
                 Ok(reading) => list.push(reading),
                 // Whoever was interrupted did not fail.
                 Err(_) if interrupted.load(Ordering::Relaxed) => is_over = true,
@@ -63,6 +70,7 @@ pub fn run(
             }
         }
     }
+    let wrong = put_out_the_wrong(cases, &mut taken);
     let rows = cases.iter().zip(taken).flat_map(|(case, taken)| {
         let ground = Ground::Host.name();
         let missing = |why| {
@@ -85,46 +93,129 @@ pub fn run(
     Outcome {
         rows: rows.collect(),
         interrupted: is_over,
+        wrong,
     }
 }
 
+/// Puts out whoever answered otherwise than most subjects of the bench, and says so.
+fn put_out_the_wrong(cases: &[Case], taken: &mut [Taken]) -> Vec<String> {
+    let mut answers: Vec<(usize, u64)> = Vec::new();
+    for (at, taken) in taken.iter().enumerate() {
+        let readings = taken.iter().flatten();
+        answers.extend(readings.filter_map(|reading| Some((at, reading.answer?))));
+    }
+    let mut wrong = Vec::new();
+    for at in 0..cases.len() {
+        let of_bench = |(other, _): &&(usize, u64)| cases[*other].bench == cases[at].bench;
+        let votes = |answer: u64| {
+            let of_bench = answers.iter().filter(of_bench);
+            of_bench.filter(|(_, other)| *other == answer).count()
+        };
+        // Of two that have as many votes, the one that came first.
+        let rival = answers.iter().filter(of_bench).rev();
+        let Some((by, right)) = rival.max_by_key(|(_, answer)| votes(*answer)) else {
+            continue;
+        };
+        let own = answers.iter().filter(|(other, _)| *other == at);
+        if let Some((_, answer)) = own.clone().find(|(_, answer)| answer != right) {
+            let reason = format!(
+                "wrong answer: {answer:#x}, where {} answers {right:#x}",
+                cases[*by].subject
+            );
+            wrong.push(format!("{:?}: {reason}", cases[at]));
+            taken[at] = Err(reason);
+        }
+    }
+    wrong
+}
+
 /// Runs the process of one case; the error is the note of its row.
-fn take(command: &mut Command, limit: Duration) -> Result<Reading, String> {
-    let fault = |error: std::io::Error| format!("could not run: {error}");
-    // What it prints is one short line, which fits into the pipe; errors go to a file, whose last
-    // line is the reason.
-    let errors = tempfile::tempfile().map_err(fault)?;
+fn take(
+    command: &mut Command,
+    limit: Duration,
+    interrupted: &AtomicBool,
+) -> Result<Reading, String> {
+    let fault = |error: io::Error| format!("could not run: {error}");
+    // What it says goes to files: a pipe could fill, or be held open by a grandchild.
+    let mut output = tempfile::tempfile().map_err(fault)?;
+    let mut errors = tempfile::tempfile().map_err(fault)?;
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(output.try_clone().map_err(fault)?)
         .stderr(errors.try_clone().map_err(fault)?)
         .spawn()
         .map_err(fault)?;
-    let Some(status) = child.wait_timeout(limit).map_err(fault)? else {
+    let Some(status) = wait(&mut child, limit, interrupted).map_err(fault)? else {
         child.kill().map_err(fault)?;
         child.wait().map_err(fault)?;
         return Err(format!("killed after {} s", limit.as_secs()));
     };
-    let mut text = String::new();
-    if let Some(mut stdout) = child.stdout.take() {
-        stdout.read_to_string(&mut text).map_err(fault)?;
-    }
-    match Reading::from_output(&text) {
+    let output = text(&mut output).map_err(fault)?;
+    match Reading::from_output(&output) {
         Some(reading) if status.success() => Ok(reading),
-        _ => Err(format!("{status}: {}", last_words(errors))),
+        _ => Err(format!(
+            "{status}: {}",
+            last_words(&text(&mut errors).map_err(fault)?)
+        )),
     }
 }
 
-fn last_words(mut errors: std::fs::File) -> String {
-    use std::io::Seek as _;
-    let mut text = Vec::new();
-    let read = errors.rewind().and_then(|()| errors.read_to_end(&mut text));
-    let text = String::from_utf8_lossy(&text);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    match (read, last) {
-        (Ok(_), Some(line)) => line.trim().to_owned(),
-        _ => "it said nothing".to_owned(),
+/// Runs a process that has nothing to say; the error is why it failed.
+pub(crate) fn end(command: &mut Command, limit: Duration) -> Result<(), String> {
+    let fault = |error: io::Error| format!("could not run: {error}");
+    let mut errors = tempfile::tempfile().map_err(fault)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors.try_clone().map_err(fault)?)
+        .spawn()
+        .map_err(fault)?;
+    match child.wait_timeout(limit).map_err(fault)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!(
+            "{status}: {}",
+            last_words(&text(&mut errors).map_err(fault)?)
+        )),
+        None => {
+            child.kill().map_err(fault)?;
+            child.wait().map_err(fault)?;
+            Err(format!("killed after {} s", limit.as_secs()))
+        }
     }
+}
+
+/// Waits for a child until the limit, or until somebody interrupts; `None` where it still runs then.
+fn wait(
+    child: &mut Child,
+    limit: Duration,
+    interrupted: &AtomicBool,
+) -> io::Result<Option<ExitStatus>> {
+    /// How soon an interrupt is seen, which costs a wake-up of this process as often.
+    const STEP: Duration = Duration::from_millis(250);
+    let start = Instant::now();
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        let ended = child.wait_timeout(left.min(STEP))?;
+        // ORDERING: Relaxed: as in `run`.
+        if ended.is_some() || left.is_zero() || interrupted.load(Ordering::Relaxed) {
+            return Ok(ended);
+        }
+    }
+}
+
+fn text(file: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The last line that says something.
+fn last_words(errors: &str) -> &str {
+    let says =
+        |line: &&str| !line.is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE");
+    let mut lines = errors.lines().rev().map(str::trim).filter(says);
+    lines.next().unwrap_or("it said nothing")
 }
 
 #[cfg(test)]
@@ -181,6 +272,45 @@ mod tests {
         let outcome = run(&[case], 1, |_| sh("exec sleep 600"), &NEVER, |_| {});
         let note = outcome.rows[0].note.as_deref().expect("a reason");
         assert!(note.starts_with("killed after"), "{note}");
+    }
+
+    #[test]
+    fn who_answers_otherwise_is_out() {
+        let start = |case: &Case| {
+            let answer = if case.subject == "b" { 8 } else { 7 };
+            let reading = Reading::default().with(&metric::TIME, 1.0);
+            sh(format!("echo '{}'", reading.with_answer(answer).to_line()))
+        };
+        let cases = [case("a"), case("b"), case("c")];
+        let outcome = run(&cases, 2, start, &NEVER, |_| {});
+        assert_eq!(outcome.wrong.len(), 1, "{:?}", outcome.wrong);
+        let medians: Vec<_> = outcome.rows.iter().map(|row| row.median).collect();
+        assert_eq!(medians, [Some(1.0), None, Some(1.0)]);
+        let note = outcome.rows[1].note.as_deref().expect("a reason");
+        assert_eq!(note, "wrong answer: 0x8, where a answers 0x7");
+        // Of two, the first counts as right.
+        let outcome = run(&cases[..2], 1, start, &NEVER, |_| {});
+        assert!(outcome.wrong[0].starts_with("b of "), "{:?}", outcome.wrong);
+    }
+
+    #[test]
+    fn a_panic_is_told_without_the_advice() {
+        let said = "thread 'main' panicked at src/main.rs:3:5:\nno luck\n\
+                    note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        assert_eq!(last_words(said), "no luck");
+        assert_eq!(last_words("\n"), "it said nothing");
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_process_at_hand() {
+        let interrupted = AtomicBool::new(true);
+        let start = Instant::now();
+        let taken = take(
+            &mut sh("exec sleep 600"),
+            Duration::from_secs(500),
+            &interrupted,
+        );
+        assert!(taken.is_err() && start.elapsed() < Duration::from_secs(100));
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! The model runs the program once without recording, as a sample does, so that threads and pages
 //! are there; the second run is recorded. Recording takes time, so no figure is taken from it.
 
-use anyhow::{anyhow, bail, ensure};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
 use exec_core::{Executor, Handle};
 use flight_recorder::Recording;
 use mini_executor::Runtime;
@@ -29,31 +33,8 @@ pub fn take(
     cpus: usize,
     text: &[u8],
 ) -> anyhow::Result<Recording> {
-    match model {
-        Model::PoolWorkstealing => record(
-            &Handle::new(pool_workstealing::ThreadPool::new(cpus)?),
-            |pool| pool.start_recording(CAPACITY),
-            pool_workstealing::ThreadPool::stop_recording,
-            (workload, param, text),
-        ),
-        Model::MiniExecutor => record(
-            &Handle::new(Runtime::builder().workers(cpus).build()?),
-            |runtime| runtime.start_recording(CAPACITY),
-            Runtime::stop_recording,
-            (workload, param, text),
-        ),
-        other => bail!("{other} has no flight recorder"),
-    }
-}
-
-fn record<E: Executor>(
-    handle: &Handle<E>,
-    start: impl FnOnce(&E),
-    stop: impl FnOnce(&E) -> Recording,
-    (workload, param, text): (Workload, u64, &[u8]),
-) -> anyhow::Result<Recording> {
     let expected = workload.serial(param, text);
-    let run = || {
+    record(model, cpus, |handle| {
         let answer = workload.run(handle, param, text);
         let answer = answer.map_err(|error| anyhow!("the program could not be run: {error}"))?;
         ensure!(
@@ -61,10 +42,58 @@ fn record<E: Executor>(
             "wrong answer: {answer:#x} instead of {expected:#x}"
         );
         Ok(())
-    };
-    run()?;
+    })
+}
+
+/// Runs something under a model, twice, and returns what the workers did in the second run.
+///
+/// # Errors
+/// Where the model has no recorder or can't be built, or a run fails.
+///
+/// # Blocking
+/// Until both runs have ended.
+pub fn record(
+    model: Model,
+    cpus: usize,
+    run: impl Fn(&Handle) -> anyhow::Result<()>,
+) -> anyhow::Result<Recording> {
+    match model {
+        Model::PoolWorkstealing => second_run(
+            Handle::new(pool_workstealing::ThreadPool::new(cpus)?),
+            |pool| pool.start_recording(CAPACITY),
+            pool_workstealing::ThreadPool::stop_recording,
+            run,
+        ),
+        Model::MiniExecutor => second_run(
+            Handle::new(Runtime::builder().workers(cpus).build()?),
+            |runtime| runtime.start_recording(CAPACITY),
+            Runtime::stop_recording,
+            run,
+        ),
+        other => bail!("{other} has no flight recorder"),
+    }
+}
+
+/// Writes what was recorded, for Perfetto.
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn write(recording: &Recording, path: &Path) -> anyhow::Result<()> {
+    let written =
+        File::create(path).and_then(|file| recording.write_chrome_trace(BufWriter::new(file)));
+    written.with_context(|| format!("could not write {}", path.display()))
+}
+
+fn second_run<E: Executor>(
+    handle: Handle<E>,
+    start: impl FnOnce(&E),
+    stop: impl FnOnce(&E) -> Recording,
+    run: impl Fn(&Handle) -> anyhow::Result<()>,
+) -> anyhow::Result<Recording> {
+    let any = handle.clone().into_dyn();
+    run(&any)?;
     start(handle.executor());
-    let outcome = run();
+    let outcome = run(&any);
     let recording = stop(handle.executor());
     outcome.map(|()| recording)
 }

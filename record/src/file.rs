@@ -1,6 +1,6 @@
 //! The report as a JSON file: how it is written, read and refused.
 //!
-//! The file holds `{"schema":1,"git":…,"machine":{…},"rows":[…]}`. The schema number is
+//! The file holds `{"schema":1,"git":…,"machine":{…},"interrupted":false,"rows":[…]}`. The schema number is
 //! checked before anything else, so that a later layout is named as such and isn't
 //! misread. Unknown fields are ignored: an older reader can show a newer file of the same
 //! schema.
@@ -126,14 +126,19 @@ impl Report {
     /// # Errors
     /// What the system said.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(self.to_json().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
+        replace(path, self.to_json().as_bytes())
     }
+}
+
+/// Writes a file that is complete or untouched.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let mut file = fs::File::create(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&partial, path)
 }
 
 #[cfg(test)]
@@ -178,6 +183,7 @@ mod tests {
             "schema": 1,
             "git": "0abc",
             "machine": {"cpu": "test", "cores": 2, "kernel": "", "rustc": "", "memory_mib": 0},
+            "interrupted": false,
             "rows": [
                 {"bench": "fib32", "metric": "ns_per_join", "subject": "pool-workstealing", "ground": "host",
                  "unit": "ns", "lower_is_better": true, "median": 2.25, "min": 2.0,

@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod csv;
 pub mod experiment;
 pub mod file;
 pub mod interval;

@@ -13,6 +13,10 @@ use crate::{Conditions, Metric, Row, metric};
 pub struct Reading {
     /// Each figure: the metric's name, and the number in its unit.
     pub figures: Vec<(String, f64)>,
+    /// The answer of what was measured, in 64 bits, where it has one: all subjects of a bench must
+    /// have the same.
+    #[serde(default)]
+    pub answer: Option<u64>,
     /// What a reader has to know, for instance a limit that made the case smaller.
     #[serde(default)]
     pub note: Option<String>,
@@ -39,6 +43,13 @@ impl Reading {
             Some(number) => self.with(metric, number),
             None => self,
         }
+    }
+
+    /// Says what the answer was.
+    #[must_use]
+    pub fn with_answer(mut self, answer: u64) -> Self {
+        self.answer = Some(answer);
+        self
     }
 
     /// Says what a reader has to know.

@@ -98,6 +98,12 @@ names!(
 );
 
 impl Model {
+    /// Every model; the same as [`Model::ALL`].
+    #[must_use]
+    pub const fn all() -> &'static [Self] {
+        Self::ALL
+    }
+
     /// The models that also run inside the kernel.
     pub const IN_KERNEL: &'static [Self] = &[Self::OneToOne, Self::MiniExecutor];
 

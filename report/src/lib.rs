@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod chart;
+mod command;
 mod ink;
 mod page;
 mod race;
@@ -28,6 +29,7 @@ mod table;
 mod topic;
 pub mod trace;
 
+pub use command::quoted;
 pub use page::Page;
 pub use race::Race;
 pub use topic::Topic;

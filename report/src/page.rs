@@ -12,6 +12,7 @@ use crate::{ink, table};
 #[derive(Clone, Debug)]
 pub struct Page {
     report: Report,
+    title: String,
     commands: Vec<String>,
     topics: Vec<Topic>,
     races: Vec<Race>,
@@ -24,11 +25,19 @@ impl Page {
     pub fn new(report: Report) -> Self {
         Self {
             report,
+            title: "Every model on the same work".to_owned(),
             commands: Vec::new(),
             topics: Vec::new(),
             races: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Heads the page with something else than "Every model on the same work".
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
     }
 
     /// Adds a command that the figures come from.
@@ -73,11 +82,11 @@ impl Page {
                     meta name="color-scheme" content="light dark";
                     // Else a browser asks a server for one.
                     link rel="icon" href="data:,";
-                    title { "Every model on the same work" }
+                    title { (self.title) }
                     style { (PreEscaped(style)) }
                 }
                 body { main {
-                    h1 { "Every model on the same work" }
+                    h1 { (self.title) }
                     (origin(&self.report, &self.commands))
                     @for note in &self.notes { p { (note) } }
                     nav { ul {

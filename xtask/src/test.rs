@@ -74,6 +74,13 @@ fn steps() -> Vec<Step> {
         );
         command
     };
+    // And the example of a user's crate, whose dependencies are built already.
+    let own_cargo = |args: &[&str]| {
+        let mut command = workspace::cargo_in(&workspace::root().join("examples/own-lab"));
+        command.args(args);
+        command.env("CARGO_TARGET_DIR", workspace::target());
+        command
+    };
     let mut documentation = cargo(&[
         "doc",
         "--locked",
@@ -141,6 +148,19 @@ fn steps() -> Vec<Step> {
                 "warnings",
             ]),
         ),
+        step("format: own-lab", 1, own_cargo(&["fmt", "--check"])),
+        step(
+            "clippy: own-lab",
+            5,
+            own_cargo(&[
+                "clippy",
+                "--locked",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+        ),
         step("documentation", 5, documentation),
         step(
             TESTS,
@@ -151,6 +171,12 @@ fn steps() -> Vec<Step> {
             "tests: rayon-core",
             5,
             compat_cargo(&["test", "--locked", "--no-fail-fast"]),
+        ),
+        // Its bench too, which criterion then runs once.
+        step(
+            "tests: own-lab",
+            10,
+            own_cargo(&["test", "--locked", "--all-targets", "--no-fail-fast"]),
         ),
         // A program that aborts on panics has to build, and to run as long as nothing panics.
         step(

@@ -2,16 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use record::{Experiment, Report, table};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Case, Setting, cases};
-use crate::rounds;
+use crate::{interrupt, rounds};
 
 /// Rounds of a full run, and of a quick one.
 const ROUNDS: [usize; 2] = [7, 3];
@@ -50,6 +47,9 @@ pub struct RunArgs {
     /// Write every figure to this file as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write every figure to this file, as comma-separated values
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Print no table
     #[arg(long)]
     no_table: bool,
@@ -75,11 +75,7 @@ impl RunArgs {
     /// # Blocking
     /// Until all is measured, or until somebody interrupts.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))
-                .context("could not take the signal")?;
-        }
+        let interrupted = interrupt::listen()?;
         let this = std::env::current_exe().context("could not find this program")?;
         let setting = self.setting.setting();
         let start = |case: &Case| {
@@ -99,6 +95,7 @@ impl RunArgs {
         };
         let asked = |one: &&Experiment| self.labs.is_empty() || self.labs.contains(one);
         let mut report = Report::here();
+        let mut wrong = Vec::new();
         for experiment in Experiment::ALL.iter().filter(asked) {
             let cases = cases(*experiment, &setting);
             if !cases.is_empty() && !report.interrupted {
@@ -109,6 +106,7 @@ impl RunArgs {
             });
             report.interrupted |= outcome.interrupted;
             report.rows.extend(outcome.rows);
+            wrong.extend(outcome.wrong);
         }
         if !self.no_table {
             println!("{}", table::render(&report));
@@ -118,7 +116,16 @@ impl RunArgs {
                 .write(path)
                 .with_context(|| format!("could not write {}", path.display()))?;
         }
-        Ok(ExitCode::SUCCESS)
+        if let Some(path) = &self.csv {
+            report
+                .write_csv(path)
+                .with_context(|| format!("could not write {}", path.display()))?;
+        }
+        anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+        Ok(match report.interrupted {
+            true => ExitCode::from(interrupt::STATUS),
+            false => ExitCode::SUCCESS,
+        })
     }
 }
 

@@ -51,28 +51,6 @@ fn topic(workload: Workload) -> Topic {
 
 /// The command as it was typed, as far as a shell would read it so.
 fn command_line(words: impl Iterator<Item = String>) -> String {
-    let quoted = words.map(|word| {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_=,./:+@%".contains(letter);
-        if !word.is_empty() && word.chars().all(plain) {
-            word
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    });
-    let words: Vec<String> = quoted.collect();
+    let words: Vec<String> = words.map(|word| report::quoted(&word)).collect();
     format!("cargo xtask {}", words.join(" "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_needs_it() {
-        let words = ["compare", "--input", "my text's", "--quick", ""];
-        assert_eq!(
-            command_line(words.iter().map(ToString::to_string)),
-            r"cargo xtask compare --input 'my text'\''s' --quick ''"
-        );
-    }
 }
