@@ -152,6 +152,7 @@ struct TraceArgs {
 
 fn main() -> ExitCode {
     processes::init();
+    experiments::init();
     let outcome = match Cli::parse().verb {
         Verb::Sample(args) => take_sample(&args),
         Verb::Trace(args) => take_trace(&args),

@@ -23,7 +23,7 @@ use crate::model;
 use crate::usage::Mark;
 
 /// The job: as little as can be checked.
-static NEXT: Function<u64, u64> = Function::new("next", |n| n + 1);
+pub(crate) static NEXT: Function<u64, u64> = Function::new("next", |n| n + 1);
 
 /// Set in an echo: what it writes to.
 const ECHO: &str = "LAB_ECHO";

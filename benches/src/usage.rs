@@ -14,6 +14,8 @@ use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::switches::Switches;
+
 /// A moment to measure from.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
@@ -75,11 +77,31 @@ pub(crate) fn cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from(time))
 }
 
-/// CPU time of this process so far, all threads and both modes.
+/// The same, for those who have measured already when it would fail.
 fn own_cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("invariant: the arguments are valid");
-    let sum = usage.user_time() + usage.system_time();
-    Duration::from_micros(u64::try_from(sum.num_microseconds()).unwrap_or(0))
+    cpu().expect("invariant: every system has this clock")
+}
+
+/// What the children of this process have used that were waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Children {
+    /// Their CPU time, to the microsecond.
+    pub(crate) cpu: Duration,
+    /// Their context switches.
+    pub(crate) switches: Switches,
+}
+
+impl Children {
+    /// All so far.
+    pub(crate) fn so_far() -> Self {
+        let usage =
+            getrusage(UsageWho::RUSAGE_CHILDREN).expect("invariant: the arguments are valid");
+        let sum = usage.user_time() + usage.system_time();
+        Self {
+            cpu: Duration::from_micros(u64::try_from(sum.num_microseconds()).unwrap_or(0)),
+            switches: Switches::of(&usage),
+        }
+    }
 }
 
 /// CPU time of everybody so far; time that the machine's own host took counts as foreign.

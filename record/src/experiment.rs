@@ -62,8 +62,10 @@ impl Experiment {
                  model; every answer is checked against a serial reference."
             }
             Self::Create => {
-                "Units that do nothing are made and ended: processes, threads, jobs, tasks. Time and \
-                 memory are those of one unit, while so many exist as the axis says."
+                "Units that do nothing are made and ended: processes, threads, jobs, tasks. Time, CPU \
+                 time and memory are those of one unit, while so many exist as the axis says; memory \
+                 is that of units that wait, without the kernel's own. System calls are counted by a \
+                 tracer."
             }
             Self::Switch => {
                 "Two units pass a token to and fro, or give way to each other, on one CPU and across \

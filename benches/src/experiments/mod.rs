@@ -12,6 +12,11 @@ mod create;
 pub use self::args::{CaseArgs, RunArgs};
 pub use self::case::{Case, Region, Setting, timed};
 
+/// Where processes of the experiments come in, which never return; for all others, nothing.
+pub fn init() {
+    create::init();
+}
+
 use record::Experiment;
 
 /// The cases of an experiment on this system, in the order of its tables.
