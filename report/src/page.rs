@@ -88,6 +88,9 @@ impl Page {
                 body { main {
                     h1 { (self.title) }
                     (origin(&self.report, &self.commands))
+                    @if self.report.interrupted {
+                        p.partial role="note" { "Partial: somebody ended this run before it was complete." }
+                    }
                     @for note in &self.notes { p { (note) } }
                     nav { ul {
                         @for bench in &benches { li { a href={ "#" (anchor(bench)) } { (bench) } } }

@@ -8,6 +8,12 @@
 //!    is reaped. Grandchildren (a test binary under cargo) end with it.
 //! 4. Ctrl-C doesn't reach a foreign group, so the handler kills every listed group before
 //!    it ends this process.
+//!
+//! # When results are to be kept
+//! After [`keep_results_when_interrupted`] the first interrupt doesn't end this process. It sets a
+//! flag, kills the listed groups, and asks those that keep results of their own ([`run_on_terminal`])
+//! to end. From then on no child starts. The verb sees [`interrupted`] and writes what it has. The
+//! second interrupt kills all of them and ends this process.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,7 +21,8 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -25,8 +32,17 @@ use wait_timeout::ChildExt as _;
 /// The process groups that run at this moment.
 static LIVE: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
+/// Those of them whose leader ends by itself when it is interrupted, with what it has.
+static POLITE: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Whether the first interrupt leaves this process time for its results.
+static KEEPS: AtomicBool = AtomicBool::new(false);
+
+/// Whether that interrupt has come.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 /// The status of a program that was interrupted, as shells report it.
-const INTERRUPTED: i32 = 130;
+pub(crate) const INTERRUPTED_STATUS: u8 = 130;
 
 /// How a child ended.
 #[derive(Debug)]
@@ -168,6 +184,28 @@ pub(crate) fn run_interactive(command: &mut Command) -> Finished {
     }
 }
 
+/// Runs a command whose outputs are this process's, and that keeps results of its own: an interrupt
+/// reaches it once, and it is waited for.
+pub(crate) fn run_on_terminal(command: &mut Command, limit: Duration) -> Finished {
+    let start = Instant::now();
+    let mut attempt = || -> io::Result<Outcome> {
+        command.stdin(Stdio::null()).process_group(0);
+        let mut polite = lock(&POLITE);
+        let (mut child, group) = start_listed(command)?;
+        polite.insert(group);
+        drop(polite);
+        let outcome = finish(&mut child, group, limit);
+        lock(&POLITE).remove(&group);
+        outcome
+    };
+    Finished {
+        outcome: attempt().unwrap_or_else(Outcome::NotStarted),
+        stdout: String::new(),
+        stderr: String::new(),
+        took: start.elapsed(),
+    }
+}
+
 /// Hands over everything that comes out of a pipe, up to its end.
 fn drain(mut from: impl io::Read, mut output: impl FnMut(&[u8])) {
     let mut piece = [0; 16 << 10];
@@ -190,6 +228,9 @@ fn wait(command: &mut Command, limit: Duration) -> io::Result<Outcome> {
 fn start_listed(command: &mut Command) -> io::Result<(Child, i32)> {
     // Listed under the same lock as it is started: the handler can't miss it in between.
     let mut listed = live();
+    if interrupted() {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+    }
     let child = command.spawn()?;
     let group = i32::try_from(child.id()).expect("invariant: a process id is a positive i32");
     listed.insert(group);
@@ -217,8 +258,12 @@ fn kill(group: i32) {
     let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
 }
 
-fn live() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
-    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+fn live() -> MutexGuard<'static, BTreeSet<i32>> {
+    lock(&LIVE)
+}
+
+fn lock(groups: &'static Mutex<BTreeSet<i32>>) -> MutexGuard<'static, BTreeSet<i32>> {
+    groups.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn text(file: &mut File) -> io::Result<String> {
@@ -230,14 +275,42 @@ fn text(file: &mut File) -> io::Result<String> {
 
 /// From now on Ctrl-C and a polite kill end the children too.
 pub(crate) fn end_children_when_interrupted() {
-    let handler = || {
+    ctrlc::set_handler(interrupt).expect("invariant: the only handler, set once at the start");
+}
+
+/// From now on the first interrupt leaves this process the time to write what it has.
+pub(crate) fn keep_results_when_interrupted() {
+    // ORDERING: SeqCst, here and below: these happen once a run, and the plainest order will do.
+    KEEPS.store(true, Ordering::SeqCst);
+}
+
+/// Whether an interrupt has come that this process is to end after, with what it has.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Runs on a thread of its own, so it may take locks.
+fn interrupt() {
+    let is_first = !INTERRUPTED.swap(true, Ordering::SeqCst);
+    if is_first && KEEPS.load(Ordering::SeqCst) {
+        eprintln!("interrupted: what was measured is written; once more to end at once");
+        let polite = lock(&POLITE);
         for group in live().iter() {
-            kill(*group);
+            if polite.contains(group) {
+                // To its leader only, which ends its children by itself; one that has ended meanwhile
+                // is what was wanted.
+                let _ = nix::sys::signal::kill(Pid::from_raw(*group), Signal::SIGINT);
+            } else {
+                kill(*group);
+            }
         }
-        eprintln!("interrupted");
-        std::process::exit(INTERRUPTED);
-    };
-    ctrlc::set_handler(handler).expect("invariant: the only handler, set once at the start");
+        return;
+    }
+    for group in live().iter() {
+        kill(*group);
+    }
+    eprintln!("interrupted");
+    std::process::exit(INTERRUPTED_STATUS.into());
 }
 
 #[cfg(test)]

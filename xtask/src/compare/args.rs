@@ -56,6 +56,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
+    /// Write every figure to this file, as comma-separated values
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+
     /// Write a page with charts, tables and the race of the models [default file: report.html]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "report.html")]
     pub(crate) report: Option<PathBuf>,
@@ -65,6 +69,10 @@ pub(crate) struct Args {
     /// Only models with a flight recorder can: pool-workstealing and mini-executor.
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
+
+    /// Measure with this program instead of building the lab
+    #[arg(long, value_name = "PROGRAM", hide = true)]
+    pub(crate) lab: Option<PathBuf>,
 }
 
 impl Args {

@@ -56,6 +56,10 @@ pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> anyhow::Result<Tall
     for round in 1..=effort.samples {
         for subject in &subjects {
             let key = subject.key();
+            if process::interrupted() {
+                tally.end(&key, super::INTERRUPTED);
+                continue;
+            }
             let what = format!("{} {}", key.bench, key.subject);
             progress.begin(
                 &format!("host {what}, sample {round} of {}", effort.samples),
@@ -64,6 +68,8 @@ pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> anyhow::Result<Tall
             if !tally.is_out(&key) {
                 match take(&mut subject.command(lab, args.cpus(), input), effort.limit) {
                     Ok(sample) => tally.add(&key, sample),
+                    // Whoever was interrupted did not fail.
+                    Err(_) if process::interrupted() => tally.end(&key, super::INTERRUPTED),
                     Err(reason) => {
                         progress.say(&format!("{what}: {reason}"));
                         tally.put_out(&key, reason);

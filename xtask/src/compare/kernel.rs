@@ -23,6 +23,7 @@ use super::tally::{Key, Tally};
 use super::{Args, Input};
 use crate::initrd::{self, Entry};
 use crate::kernel::{self, Profile};
+use crate::process;
 use crate::progress::Progress;
 use crate::qemu::{self, Availability, Boot, End, Engine, Machine};
 
@@ -149,6 +150,10 @@ fn boot_all(
     for round in 1..=boots {
         for subject in subjects {
             let key = subject.key();
+            if process::interrupted() {
+                tally.end(&key, super::INTERRUPTED);
+                continue;
+            }
             let what = format!("{} {}", key.bench, key.subject);
             progress.begin(
                 &format!("kernel {what}, boot {round} of {boots}"),
@@ -165,7 +170,12 @@ fn boot_all(
                     .append(subject.command_line(args.cpus()))
                     .engine(engine)
                     .timeout(effort.limit)
-                    .run()?;
+                    .run();
+                if process::interrupted() {
+                    tally.end(&key, super::INTERRUPTED);
+                    continue;
+                }
+                let boot = boot?;
                 let expected = subject.workload.serial(subject.param, text);
                 match sample(&boot, expected) {
                     Ok(sample) if engine == Engine::Counted && sample.is_right() => {

@@ -8,7 +8,9 @@
 //! 3. Where traces or a page are asked for, the models with a flight recorder run once more.
 //! 4. The rows become the table, and the JSON file and the page where they are asked for.
 //!
-//! The status is 0 when every answer that came was right, 1 when one was wrong.
+//! An interrupt ends the measuring; what was measured goes through step 4 as usual, marked as partial.
+//!
+//! The status is 0 when every answer that came was right, 1 when one was wrong, 130 when interrupted.
 
 mod args;
 mod experiments;
@@ -29,11 +31,16 @@ pub(crate) use host::{build_lab, build_program};
 use input::Input;
 use tally::Tally;
 
+use crate::process;
+
+/// The note of a row that an interrupt came before.
+const INTERRUPTED: &str = "not run: interrupted before its turn";
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let input = Input::prepare(args.input.as_deref())?;
     // Minutes of measuring must not end in a path that can't be written.
-    for path in args.json.iter().chain(&args.report) {
+    for path in args.json.iter().chain(&args.csv).chain(&args.report) {
         let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         anyhow::ensure!(
             folder.is_none_or(std::path::Path::is_dir),
@@ -50,13 +57,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let grounds = args.grounds();
     let lab = grounds
         .contains(&Ground::Host)
-        .then(host::build_lab)
+        .then(|| args.lab.clone().map_or_else(host::build_lab, Ok))
         .transpose()?;
     let guest = grounds
         .contains(&Ground::Kernel)
         .then(|| kernel::Guest::prepare(&input))
         .transpose()?;
 
+    process::keep_results_when_interrupted();
     let mut report = Report::here();
     let mut wrong = Vec::new();
     let mut gather = |mut tally: Tally| {
@@ -72,7 +80,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         gather(guest.run(args, &input)?);
     }
     for lab_name in labs.iter().filter(|lab| **lab != Experiment::Models) {
-        if let Some(lab) = &lab {
+        if let Some(lab) = lab.as_ref().filter(|_| !process::interrupted()) {
             let part = experiments::on_host(lab, *lab_name, args)?;
             report.interrupted |= part.interrupted;
             report.rows.extend(part.rows);
@@ -84,8 +92,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         false => None,
     };
 
+    report.interrupted |= process::interrupted();
     println!("{}", table::render(&report));
     let mut notes = Vec::new();
+    if report.interrupted {
+        println!("partial: somebody ended this run before it was complete");
+    }
     let reads_input = |workload: &workloads::Workload| workload.reads_input();
     if models && args.workloads().iter().any(reads_input) {
         notes.push(input.describe());
@@ -130,6 +142,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("could not write {}", path.display()))?;
         println!("every figure: {}", path.display());
     }
+    if let Some(path) = &args.csv {
+        report
+            .write_csv(path)
+            .with_context(|| format!("could not write {}", path.display()))?;
+        println!("every figure, comma-separated: {}", path.display());
+    }
+    let interrupted = report.interrupted;
     if let Some(path) = &args.report {
         let traces = traces.unwrap_or_default();
         let html = page::page(report, traces, &notes).to_html();
@@ -140,7 +159,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for answer in &wrong {
         eprintln!("error: wrong answer: {answer}");
     }
-    Ok(if wrong.is_empty() {
+    Ok(if interrupted {
+        ExitCode::from(process::INTERRUPTED_STATUS)
+    } else if wrong.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

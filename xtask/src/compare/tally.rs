@@ -66,6 +66,13 @@ impl Tally {
         self.entry(key).out.get_or_insert(reason.into());
     }
 
+    /// Gives a subject up that has no figure yet; another one keeps what it has.
+    pub(crate) fn end(&mut self, key: &Key, reason: impl Into<String>) {
+        if self.entry(key).samples.is_empty() {
+            self.put_out(key, reason);
+        }
+    }
+
     /// Whether the subject has been given up.
     pub(crate) fn is_out(&self, key: &Key) -> bool {
         self.entries
@@ -235,6 +242,23 @@ mod tests {
             tally.into_rows()[0].note.as_deref(),
             Some("killed after 10 s")
         );
+    }
+
+    #[test]
+    fn an_end_before_its_turn_is_told_and_a_figure_is_kept() {
+        let other = Key {
+            subject: "rayon".into(),
+            ..key()
+        };
+        let mut tally = Tally::new(Ground::Host);
+        tally.add(&key(), sample(1.0, 7));
+        tally.end(&key(), "not run: interrupted");
+        tally.end(&other, "not run: interrupted");
+        let rows = tally.into_rows();
+        assert_eq!(rows[0].median, Some(1.0));
+        let last = rows.last().expect("its row");
+        assert_eq!((&*last.subject, last.median), ("rayon", None));
+        assert_eq!(last.note.as_deref(), Some("not run: interrupted"));
     }
 
     #[test]

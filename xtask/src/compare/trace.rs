@@ -53,6 +53,12 @@ pub(super) fn run(lab: &Path, args: &Args, input: &Input, folder: &Path) -> Trac
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let progress = Progress::new(args.workloads().len() * recorded.len());
     for workload in args.workloads() {
+        if process::interrupted() {
+            traces
+                .missing
+                .push("not every model was recorded: interrupted".to_owned());
+            break;
+        }
         let param = workload.default_param(args.size());
         let bench = format!("{workload}/{param}");
         let mut race = Race::new(&bench);
