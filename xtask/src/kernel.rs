@@ -9,6 +9,7 @@ mod cases;
 mod compare;
 mod contract;
 mod expect;
+pub(crate) mod labs;
 mod measure;
 mod run;
 mod shell;
@@ -226,6 +227,8 @@ enum Test {
     Case(&'static bench::Case),
     Shell,
     Foreign(contract::Program),
+    /// An experiment of the lab: its test's name, and its own.
+    Lab(String, &'static str),
 }
 
 impl Test {
@@ -234,6 +237,7 @@ impl Test {
             Self::Case(case) => case.name,
             Self::Shell => "shell",
             Self::Foreign(program) => &program.name,
+            Self::Lab(name, _) => name,
         }
     }
 
@@ -241,6 +245,7 @@ impl Test {
         match self {
             Self::Case(case) => case.cpus,
             Self::Shell => &[2],
+            Self::Lab(..) => &[1, 2],
             Self::Foreign(program) => &program.cpus,
         }
     }
@@ -256,10 +261,13 @@ impl Test {
 /// Where the kernel can't be built or QEMU can't run.
 pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::Result<Counts> {
     let chosen = |name: &str| filter.is_none_or(|part| name.contains(part));
+    let labs = labs::experiments().into_iter();
+    let labs = labs.map(|name| Test::Lab(format!("lab {name}"), name));
     let tests: Vec<_> = cases::all()
         .map(Test::Case)
         .chain([Test::Shell])
         .chain(contract::programs()?.into_iter().map(Test::Foreign))
+        .chain(labs)
         .collect();
     let plan: Vec<_> = (0..repeat)
         .flat_map(|_| cpus)
@@ -288,6 +296,7 @@ pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::R
         let result = match (test, &foreign) {
             (Test::Case(case), _) => bench.run(case, cpus),
             (Test::Shell, _) => shell::test(bench.machine(cpus), bench.dir()),
+            (Test::Lab(_, name), _) => labs::test(name, &bench, cpus),
             (Test::Foreign(program), Ok(foreign)) => foreign.test(program, bench.machine(cpus)),
             (Test::Foreign(program), Err(why)) => {
                 progress.say(&format!("not run: {}: {why:#}", program.name));

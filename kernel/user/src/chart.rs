@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
@@ -17,23 +18,72 @@ const RUNNING: u64 = 2;
 const TERMINATED: u64 = 5;
 
 /// A thread went into a state.
-#[derive(Clone, Copy)]
-struct Step {
-    at_ns: u64,
-    tid: u64,
-    state: u64,
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// When, by the machine's clock.
+    pub at_ns: u64,
+    /// The thread's number.
+    pub tid: u64,
+    /// The state, by its place in [`STATES`].
+    pub state: u64,
 }
 
-/// Makes the chart of what the kernel has recorded. `threads` gives names to those that are in it.
+/// What each processor has recorded.
+fn recorded() -> Vec<Vec<Step>> {
+    (0..)
+        .map_while(trace::read)
+        .map(|words| words.into_iter().filter_map(step).collect())
+        .collect()
+}
+
+/// In the order of their times.
+fn merged(cpus: &[Vec<Step>]) -> Vec<Step> {
+    let mut all = cpus.concat();
+    all.sort_by_key(|step| step.at_ns);
+    all
+}
+
+/// Everything that the kernel has recorded, in the order of the times.
+#[must_use]
+pub fn steps() -> Vec<Step> {
+    merged(&recorded())
+}
+
+/// Makes the chart of some threads, by number and name, in this order: their states, up to their ends,
+/// below what each processor ran of them.
+#[must_use]
+pub fn of_threads(threads: &[(u64, String)]) -> Recording {
+    let mut recording = Recording::new();
+    let mut cpus = recorded();
+    for steps in &mut cpus {
+        steps.retain(|step| threads.iter().any(|(tid, _)| *tid == step.tid));
+    }
+    let all = merged(&cpus);
+    let end = all.last().map_or(0, |last| last.at_ns);
+    for (cpu, steps) in cpus
+        .iter()
+        .enumerate()
+        .filter(|(_, steps)| !steps.is_empty())
+    {
+        recording.lane(format!("cpu {cpu}"), running(steps, end), &[]);
+    }
+    for (tid, name) in threads {
+        let own: Vec<Step> = all
+            .iter()
+            .filter(|step| step.tid == *tid)
+            .copied()
+            .collect();
+        recording.lane(name.clone(), states(&own, end), &STATES);
+    }
+    recording
+}
+
+/// Makes the chart of all that the kernel has recorded. `threads` gives names to those that are in it.
 #[must_use]
 pub fn chart(threads: &[ThreadInfo]) -> Recording {
     let mut recording = Recording::new();
-    let cpus: Vec<Vec<Step>> = (0..)
-        .map_while(trace::read)
-        .map(|words| words.into_iter().filter_map(step).collect())
-        .collect();
-    let mut all = cpus.concat();
-    all.sort_by_key(|step| step.at_ns);
+    let cpus = recorded();
+    let all = merged(&cpus);
     let end = all.last().map_or(0, |last| last.at_ns);
     for (cpu, steps) in cpus.iter().enumerate() {
         recording.lane(format!("cpu {cpu}"), running(steps, end), &[]);
@@ -114,6 +164,14 @@ pub fn send(recording: &Recording) -> Result<(), Errno> {
             Ok(())
         }
         Some(error) => Err(error),
+    }
+}
+
+/// Sends a chart, where the machine has a second serial line, and says so on the console in a line
+/// `chart NAME SPANS`.
+pub fn tell(name: &str, recording: &Recording) {
+    if send(recording).is_ok() {
+        crate::println!("chart {name} {}", recording.len());
     }
 }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Arguments: model, program, parameter, processors, and a file for programs that read a text; several
-//! programs and their parameters with commas in between.
+//! programs and their parameters with commas in between. A last word `trace` records the measured run
+//! of each program and sends the kernel's chart of it over the second serial line.
 //! The program runs once unmeasured, so that stacks are mapped and workers have run. The
 //! expected checksum is computed by whoever started the machine.
 #![no_std]
@@ -19,9 +20,9 @@ use alloc::vec::Vec;
 use exec_core::{Executor, Handle};
 use kernel_bridge::OneToOne;
 use mini_executor::Runtime;
-use user::kernel::Kernel;
+use user::kernel::{Kernel, schedule, trace};
 use user::syscall::{self, Errno};
-use user::{Args, println};
+use user::{Args, chart, println};
 use workloads::Workload;
 
 user::program!(main);
@@ -31,7 +32,7 @@ const WRONG_USAGE: i32 = 2;
 
 fn main(args: Args) -> i32 {
     let (Some(model), Some(workload)) = (args.get(1), args.get(2)) else {
-        println!("lab: MODEL PROGRAM[,PROGRAM…] PARAMETER[,PARAMETER…] PROCESSORS [FILE]");
+        println!("lab: MODEL PROGRAM[,PROGRAM…] PARAMETER[,PARAMETER…] PROCESSORS [FILE [trace]]");
         return WRONG_USAGE;
     };
     let cpus = args.number(4, 1) as usize;
@@ -47,11 +48,12 @@ fn main(args: Args) -> i32 {
             return 1;
         }
     };
+    let traced = args.get(6) == Some("trace");
     let mut params = args.get(3).unwrap_or("0").split(',');
     for workload in workload.split(',') {
         let param = params.next().and_then(|param| param.parse().ok());
         let status = match (workload.parse::<Workload>(), param) {
-            (Ok(workload), Some(param)) => sample(&handle, model, workload, param, &text),
+            (Ok(workload), Some(param)) => sample(&handle, model, workload, param, &text, traced),
             (Ok(_), None) => {
                 println!("lab: a number for each program");
                 WRONG_USAGE
@@ -75,16 +77,24 @@ fn sample<E: Executor + ?Sized>(
     workload: Workload,
     param: u64,
     text: &[u8],
+    traced: bool,
 ) -> i32 {
     if let Err(error) = workload.run(handle, param, text) {
         println!("lab: {workload} could not be run: {error}");
         return 1;
+    }
+    if traced {
+        trace::begin();
     }
     let switches = syscall::process_stats();
     let start = syscall::clock();
     let answer = workload.run(handle, param, text);
     let ns = syscall::clock() - start;
     let after = syscall::process_stats();
+    if traced {
+        trace::end();
+        chart::tell(workload.name(), &chart::chart(&schedule::threads()));
+    }
     let voluntary = after.voluntary - switches.voluntary;
     let involuntary = after.involuntary - switches.involuntary;
     match answer {
