@@ -32,10 +32,28 @@ names!(
 );
 
 impl Experiment {
-    /// The experiment whose bench this is, if its name says so.
+    /// The experiment whose bench this is, if its name says so: the experiment's, a slash and a part.
+    /// A number is no part: `mixed/100` is the program of that name, at its parameter.
     #[must_use]
     pub fn of_bench(bench: &str) -> Option<Self> {
-        bench.split('/').next()?.parse().ok()
+        let mut words = bench.split('/');
+        let experiment = words.next()?.parse().ok()?;
+        let part = words.next()?;
+        part.parse::<u64>().is_err().then_some(experiment)
+    }
+
+    /// What the number at the end of a bench's name counts.
+    #[must_use]
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::Create => "units at once",
+            Self::Switch => "bytes of working set",
+            Self::Server => "connections",
+            Self::Ipc => "bytes a message",
+            Self::Parallel => "workers",
+            Self::Mixed => "jobs that compute",
+            Self::Models | Self::Schedulers => "parameter",
+        }
     }
 
     /// What it asks, as a reader would.
@@ -107,6 +125,11 @@ mod tests {
             Some(Experiment::Create)
         );
         assert_eq!(Experiment::of_bench("fib/18"), None);
+        assert_eq!(Experiment::of_bench("mixed/100"), None);
+        assert_eq!(
+            Experiment::of_bench("mixed/late/100"),
+            Some(Experiment::Mixed)
+        );
     }
 
     #[test]

@@ -80,6 +80,15 @@ pub const TURNAROUND: Metric = Metric::lower("turnaround", "ns");
 /// From a thread's arrival, or its wake-up, to its first run.
 pub const RESPONSE: Metric = Metric::lower("response", "ns");
 
+/// Those that explain another figure of the same bench, and stand beside it rather than for themselves.
+pub const SIDE: [Metric; 5] = [
+    CPU_TIME,
+    SYSTEM_CALLS,
+    VOLUNTARY_SWITCHES,
+    INVOLUNTARY_SWITCHES,
+    INSTRUCTIONS,
+];
+
 /// Every metric of this file.
 const ALL: &[Metric] = &[
     TIME,

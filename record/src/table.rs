@@ -1,8 +1,8 @@
 //! The terminal table: one line a subject, its side figures as columns of that line.
 //!
 //! # What becomes a line, what a column
-//! Context switches and instructions explain a figure rather than being one: they are
-//! columns beside the time. Every other metric is a line of its own. A subject that has
+//! Context switches, CPU time, system calls and instructions explain a figure rather than being one: they
+//! are columns beside the time. Every other metric is a line of its own. A subject that has
 //! only side figures (the kernel under icount) still has its line. Columns that no row
 //! fills are left out, and so is the note column when nobody has a note.
 //!
@@ -15,7 +15,9 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use crate::{Report, Row, metric};
 
 /// Figures that explain a line and so become its columns, with their headings.
-const SIDE: [(&str, &str); 3] = [
+const SIDE: [(&str, &str); metric::SIDE.len()] = [
+    (metric::CPU_TIME.name, "CPU time"),
+    (metric::SYSTEM_CALLS.name, "system calls"),
     (metric::VOLUNTARY_SWITCHES.name, "voluntary"),
     (metric::INVOLUNTARY_SWITCHES.name, "involuntary"),
     (metric::INSTRUCTIONS.name, "instructions"),
@@ -227,7 +229,8 @@ pub fn figure(row: &Row, value: Option<f64>) -> String {
     match row.unit.as_str() {
         "ns" => nanoseconds(value),
         "x" => format!("{value:.3}x"),
-        _ if value.fract() == 0.0 && value.abs() < 1e15 => grouped(value),
+        unit @ ("B" | "B/s") => bytes(value, unit),
+        _ if (value.fract() == 0.0 || value.abs() >= 1e4) && value.abs() < 1e15 => grouped(value),
         _ => format!("{value:.2}"),
     }
 }
@@ -239,6 +242,17 @@ fn nanoseconds(ns: f64) -> String {
         below if below < 1e9 => format!("{:.2} ms", ns / 1e6),
         _ => format!("{:.2} s", ns / 1e9),
     }
+}
+
+fn bytes(value: f64, unit: &str) -> String {
+    const PREFIXES: [&str; 5] = ["", "Ki", "Mi", "Gi", "Ti"];
+    let (mut value, mut at) = (value, 0);
+    while value.abs() >= 1024.0 && at + 1 < PREFIXES.len() {
+        value /= 1024.0;
+        at += 1;
+    }
+    let digits = usize::from(at > 0);
+    format!("{value:.digits$} {}{unit}", PREFIXES[at])
 }
 
 fn grouped(value: f64) -> String {
@@ -395,6 +409,9 @@ mod tests {
         assert_eq!(nanoseconds(12.34), "12.3 ns");
         assert_eq!(nanoseconds(12_340.0), "12.34 µs");
         assert_eq!(nanoseconds(2.5e9), "2.50 s");
+        assert_eq!(bytes(512.0, "B"), "512 B");
+        assert_eq!(bytes(1536.0, "B"), "1.5 KiB");
+        assert_eq!(bytes(3e9, "B/s"), "2.8 GiB/s");
         assert_eq!(grouped(1_234_567.0), "1,234,567");
         assert_eq!(grouped(100.0), "100");
         assert_eq!(grouped(-1000.0), "-1,000");

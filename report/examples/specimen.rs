@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-use record::{Conditions, Ground, Machine, Model, Report, Row, metric};
+use record::{Conditions, Ground, Machine, Metric, Model, Report, Row, metric};
 use report::{Page, Race, Topic, Trace};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,6 +30,16 @@ fn page() -> Result<Page, Box<dyn Error>> {
             }
         }
     }
+    for (part, metric, parameters, subjects) in LABS {
+        for parameter in *parameters {
+            for (place, subject) in subjects.iter().enumerate() {
+                report
+                    .rows
+                    .push(lab_row(part, metric, *parameter, subject, place));
+            }
+        }
+    }
+    report.interrupted = true;
     let traces = [("pool-workstealing", 3), ("mini-executor", 7)];
     let mut race = Race::new("fib/18");
     for (model, step) in traces {
@@ -44,6 +54,114 @@ fn page() -> Result<Page, Box<dyn Error>> {
                 .chart(metric::INSTRUCTIONS.name),
         )
         .race(race))
+}
+
+/// The parts of the labs: the metric, the parameters and the subjects.
+type Part = (
+    &'static str,
+    Metric,
+    &'static [u64],
+    &'static [&'static str],
+);
+
+const UNITS: &[&str] = &[
+    "fork-exec",
+    "fork",
+    "thread",
+    "kernel-bridge",
+    "one-to-one",
+    "pool-basic",
+    "pool-basic-crossbeam",
+    "pool-workstealing",
+    "mini-executor",
+    "rayon",
+    "tokio",
+    "pool-process",
+];
+const SIZES: &[u64] = &[8, 64, 512, 4096, 32_768, 262_144, 1_048_576];
+const WAYS: &[&str] = &[
+    "pipe",
+    "unix-socket",
+    "tcp",
+    "shared-ring",
+    "message-queue",
+    "file",
+];
+const SERVERS: &[&str] = &[
+    "prefork",
+    "thread-per-connection",
+    "pool-basic",
+    "pool-workstealing",
+    "mini-executor",
+    "tokio",
+];
+
+const LABS: &[Part] = &[
+    (
+        "create/time",
+        metric::TIME,
+        &[1, 100, 10_000, 1_000_000],
+        UNITS,
+    ),
+    ("create/memory", metric::MEMORY, &[1, 100, 10_000], UNITS),
+    ("create/calls", metric::SYSTEM_CALLS, &[100], UNITS),
+    (
+        "switch/token",
+        metric::TIME,
+        &[0],
+        &["pipe", "futex", "yield"],
+    ),
+    (
+        "switch/set",
+        metric::TIME,
+        &[4096, 65_536, 1_048_576, 16_777_216],
+        &["processes", "threads", "tasks"],
+    ),
+    (
+        "server/echo",
+        metric::REQUESTS,
+        &[100, 1_000, 10_000],
+        SERVERS,
+    ),
+    (
+        "server/echo",
+        metric::LATENCY_P99,
+        &[100, 1_000, 10_000],
+        SERVERS,
+    ),
+    ("ipc/latency", metric::TIME, SIZES, WAYS),
+    ("ipc/throughput", metric::THROUGHPUT, SIZES, WAYS),
+    ("parallel/sum", metric::SPEED_UP, &[1, 2, 4], UNITS),
+    ("mixed/late", metric::LATENCY_P99, &[2, 8], SERVERS),
+    (
+        "schedulers/waiting",
+        metric::WAITING,
+        &[0],
+        &["fair", "round-robin", "priority", "lottery"],
+    ),
+];
+
+/// A figure that grows with the parameter, faster for some than for others.
+fn lab_row(part: &str, metric: &Metric, parameter: u64, subject: &str, place: usize) -> Row {
+    // A part without a parameter.
+    let bench = match parameter {
+        0 => part.to_owned(),
+        _ => format!("{part}/{parameter}"),
+    };
+    let is_too_much = matches!(subject, "fork" | "fork-exec") && parameter > 100;
+    if is_too_much {
+        return Row::missing(
+            bench,
+            metric,
+            subject,
+            "host",
+            "only 100 processes are allowed",
+        );
+    }
+    let growth = (parameter as f64 + 1.0).powf(0.1 + 0.08 * place as f64);
+    let samples =
+        (0..3).map(|n| (50.0 + 30.0 * place as f64) * growth * (1.0 + f64::from(n) * 0.06));
+    Row::measured(bench, metric, subject, "host", samples.collect())
 }
 
 /// Figures that lie as far apart as asked for, with a straggler and one that is missing.

@@ -16,7 +16,7 @@ use crate::ink;
 pub(crate) const INFALLIBLE: &str = "invariant: a string takes every drawing";
 
 /// The factor from which on a linear axis would press the small figures into one place.
-const FAR_APART: f64 = 12.0;
+pub(crate) const FAR_APART: f64 = 12.0;
 
 /// How wide a drawing is, and so how it is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub(crate) fn draw(rows: &[&Row], width: Width) -> String {
     svg(width.pixels(), height, |root| {
         if low > 0.0 && high / low >= FAR_APART {
             let (low, high) = (low / 1.4, high * 1.4);
-            let ticks = logarithmic_ticks(low, high, width.ticks());
+            let ticks = ticks(rows, low, high, width.ticks());
             let range = (low..high).log_scale().with_key_points(ticks);
             plot(root, rows, range, width);
         } else {
@@ -112,6 +112,36 @@ pub(crate) fn draw(rows: &[&Row], width: Width) -> String {
             plot(root, rows, 0.0..end, width);
         }
     })
+}
+
+/// A tick's figure, without digits that say nothing.
+pub(crate) fn tick_label(row: &Row, value: f64) -> String {
+    let label = table::figure(row, Some(value));
+    label.replace(".00", "").replace(".0 ", " ")
+}
+
+/// The ticks of a logarithmic axis of these rows' figures.
+pub(crate) fn ticks(rows: &[&Row], low: f64, high: f64, room: usize) -> Vec<f64> {
+    let is_bytes = rows.first().is_some_and(|row| row.unit.starts_with('B'));
+    if is_bytes {
+        binary_ticks(low, high, room)
+    } else {
+        logarithmic_ticks(low, high, room)
+    }
+}
+
+/// Powers of two, as far apart as there is room for.
+fn binary_ticks(low: f64, high: f64, room: usize) -> Vec<f64> {
+    let powers = low.log2().floor() as i32..=high.log2().ceil() as i32;
+    let of = |every: i32| -> Vec<f64> {
+        let chosen = powers.clone().filter(|power| power % every == 0);
+        let ticks = chosen.map(|power| 2_f64.powi(power));
+        ticks.filter(|tick| (low..=high).contains(tick)).collect()
+    };
+    let mut fitting = [1, 2, 5, 10].into_iter().map(of);
+    fitting
+        .find(|ticks| ticks.len() <= room)
+        .unwrap_or_else(|| of(20))
 }
 
 /// Ones, twos and fives of each power of ten, or as few of them as there is room for.
@@ -155,9 +185,7 @@ where
         .expect(INFALLIBLE);
     let name_of_tick = |value: &f64| {
         let row = rows.first().expect("invariant: a chart has rows");
-        table::figure(row, Some(*value))
-            .replace(".00", "")
-            .replace(".0 ", " ")
+        tick_label(row, *value)
     };
     chart
         .configure_mesh()
@@ -247,6 +275,12 @@ mod tests {
             let ticks = logarithmic_ticks(low, high, 4);
             assert!((2..=4).contains(&ticks.len()), "{ticks:?}");
         }
+    }
+
+    #[test]
+    fn bytes_have_ticks_of_their_own() {
+        assert_eq!(binary_ticks(900.0, 70_000.0, 8).first(), Some(&1024.0));
+        assert_eq!(binary_ticks(80.0, 1e7, 4), [1024.0, 32_768.0, 1_048_576.0]);
     }
 
     #[test]

@@ -68,6 +68,35 @@ pub(crate) fn of(subject: &str) -> RGBColor {
     SERIES[number % SERIES.len()]
 }
 
+/// A colour and a mark for each of several subjects that share a chart: those of a model are its own,
+/// the others have what is left, and where that is nothing the same colours with other marks.
+pub(crate) fn apart(subjects: &[&str]) -> Vec<(RGBColor, usize)> {
+    let mut given: Vec<(RGBColor, usize)> = Vec::new();
+    let is_model = |subject: &str| record::Model::NAMES.contains(&subject);
+    let (models, others): (Vec<_>, Vec<_>) =
+        (0..subjects.len()).partition(|at| is_model(subjects[*at]));
+    let mut all = vec![(TEXT, 0); subjects.len()];
+    for at in models {
+        all[at] = (of(subjects[at]), 0);
+        given.push(all[at]);
+    }
+    for at in others {
+        let first = SERIES
+            .iter()
+            .position(|colour| *colour == of(subjects[at]))
+            .unwrap_or(0);
+        let turn = |mark: usize| {
+            (0..SERIES.len()).map(move |n| (SERIES[(first + n) % SERIES.len()], mark))
+        };
+        let mut choices = (0..4).flat_map(turn);
+        all[at] = choices
+            .find(|one| !given.contains(one))
+            .unwrap_or((of(subjects[at]), 3));
+        given.push(all[at]);
+    }
+    all
+}
+
 /// The rules that turn the inks into colours.
 pub(crate) fn style() -> String {
     let mut style = String::new();
@@ -98,6 +127,22 @@ mod tests {
         colours.dedup();
         assert_eq!(colours.len(), record::Model::NAMES.len());
         assert_eq!(of("tokio"), of("tokio-native"));
+    }
+
+    #[test]
+    fn who_shares_a_chart_looks_different() {
+        let mut subjects = vec!["thread", "fork", "rayon-native"];
+        subjects.extend(record::Model::NAMES);
+        subjects.extend(["a", "b", "c", "d", "e", "f"]);
+        let given = apart(&subjects);
+        for (at, one) in given.iter().enumerate() {
+            assert!(
+                !given[..at].contains(one),
+                "{} looks like another",
+                subjects[at]
+            );
+        }
+        assert_eq!(given[3], (of("one-to-one"), 0));
     }
 
     #[test]

@@ -20,11 +20,14 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod chart;
 mod command;
+mod curve;
 mod ink;
 mod page;
 mod race;
+mod section;
 mod table;
 mod topic;
 pub mod trace;

@@ -1,12 +1,13 @@
 //! The page: what was asked, the chart, the table, and where it all comes from.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use record::{Ground, Interval, Machine, Report, Row};
+use record::{Ground, Interval, Machine, Report, Row, metric};
 
 use crate::chart::{self, Width};
 use crate::race::Race;
+use crate::section::{self, Figure, Part, Section, distinct};
 use crate::topic::Topic;
-use crate::{ink, table};
+use crate::{bench, curve, ink, table};
 
 /// What becomes one HTML file.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ impl Page {
     /// Gives the page as text.
     #[must_use]
     pub fn to_html(&self) -> String {
-        let benches = distinct(&self.report.rows, |row| &row.bench);
+        let sections = section::of(&self.report.rows, &self.topics);
         let style = format!("{}{}", include_str!("page.css"), ink::style());
         html! {
             (DOCTYPE)
@@ -87,16 +88,13 @@ impl Page {
                 }
                 body { main {
                     h1 { (self.title) }
-                    (origin(&self.report, &self.commands))
                     @if self.report.interrupted {
                         p.partial role="note" { "Partial: somebody ended this run before it was complete." }
                     }
+                    (origin(&self.report, &self.commands))
                     @for note in &self.notes { p { (note) } }
-                    nav { ul {
-                        @for bench in &benches { li { a href={ "#" (anchor(bench)) } { (bench) } } }
-                        @if !self.races.is_empty() { li { a href="#race" { "the race" } } }
-                    } }
-                    @for bench in &benches { (self.section(bench)) }
+                    (self.contents(&sections))
+                    @for section in &sections { (self.section(section)) }
                     @if !self.races.is_empty() { (self.race_section()) }
                     (legend(&self.report.rows))
                 } }
@@ -105,47 +103,85 @@ impl Page {
         .into_string()
     }
 
-    fn section(&self, bench: &str) -> Markup {
-        let topic = self.topics.iter().find(|topic| topic.is_of(bench));
-        let rows: Vec<&Row> = self
-            .report
-            .rows
-            .iter()
-            .filter(|row| row.bench == bench)
-            .collect();
-        let grounds = distinct(rows.iter().copied(), |row| &row.ground);
+    fn contents(&self, sections: &[Section<'_>]) -> Markup {
         html! {
-            section id=(anchor(bench)) {
-                h2 { (topic.map_or(bench, |topic| &topic.question)) " " small { (bench) } }
-                @if let Some(topic) = topic { @if !topic.text.is_empty() { p { (topic.text) } } }
-                @for ground in grounds {
-                    @let here: Vec<&Row> = rows.iter().copied().filter(|row| row.ground == ground).collect();
-                    @for metric in distinct(here.iter().copied(), |row| &row.metric) {
-                        @let asked: Vec<&Row> = here.iter().copied().filter(|row| row.metric == metric).collect();
-                        @let is_side = table::SIDE.iter().any(|(name, _)| *name == metric);
-                        @let is_asked = topic.is_some_and(|topic| topic.charted.iter().any(|name| name == metric));
-                        @if !is_side || is_asked {
-                            figure {
-                                figcaption { (caption(ground, metric, asked[0])) }
-                                @for width in Width::BOTH {
-                                    div class=(width.class()) role="img" aria-label=(format!("{bench} on {ground}: {metric}"))
-                                        data-chart=(format!("{bench} {ground} {metric}")) {
-                                        (PreEscaped(chart::draw(&asked, width)))
-                                    }
-                                }
-                            }
-                            @if !is_side { (table::draw(&asked, &self.report.rows)) }
-                        }
+            nav aria-label="contents" { ul {
+                @for section in sections { li {
+                    a href={ "#" (anchor(section.name)) } { (section.question) }
+                    @if section.has_several_parts() { ul {
+                        @for part in &section.parts { li {
+                            a href={ "#" (anchor(part.name)) } { (part.short_name(section)) }
+                        } }
+                    } }
+                } }
+                @if !self.races.is_empty() { li { a href="#race" { (RACE) } } }
+                li { a href="#legend" { (LEGEND) } }
+            } }
+        }
+    }
+
+    fn section(&self, section: &Section<'_>) -> Markup {
+        html! {
+            section id=(anchor(section.name)) {
+                h2 {
+                    (section.question)
+                    @if section.question != section.name { " " small { (section.name) } }
+                }
+                @if !section.text.is_empty() { p { (section.text) } }
+                @for part in &section.parts { (self.part(section, part)) }
+            }
+        }
+    }
+
+    fn part(&self, section: &Section<'_>, part: &Part<'_>) -> Markup {
+        html! {
+            // A section of one part has its heading.
+            @if part.name != section.name {
+                h3 id=(anchor(part.name)) {
+                    @match part.topic {
+                        Some(topic) => { (topic.question) " " small { (part.only_bench().unwrap_or(part.name)) } }
+                        None => (part.only_bench().unwrap_or(part.name)),
                     }
                 }
             }
+            @if let Some(topic) = part.topic { @if !topic.text.is_empty() { p { (topic.text) } } }
+            @for shown in part.figures() { (self.figure(part, &shown)) }
+        }
+    }
+
+    fn figure(&self, part: &Part<'_>, shown: &Figure<'_>) -> Markup {
+        let rows = &shown.rows;
+        let first = rows.first().expect("invariant: a figure has rows");
+        let benches = distinct(rows, |row| &row.bench);
+        // What only explains is in the tables of what it explains.
+        let is_side = metric::SIDE.iter().any(|side| side.name == first.metric);
+        let has_table = !is_side || part.figures().len() == 1;
+        html! {
+            figure {
+                figcaption { (caption(shown, first, part)) }
+                @for width in Width::BOTH {
+                    div class=(width.class()) role="img" aria-label=(shown.name) data-chart=(shown.name) {
+                        @if shown.is_curve { (PreEscaped(curve::draw(rows, width))) }
+                        @else { (PreEscaped(chart::draw(rows, width))) }
+                    }
+                }
+            }
+            @if has_table { details {
+                summary { "the figures" @if rows.iter().any(|row| row.note.is_some()) { ", with notes" } }
+                @if shown.is_curve { (table::draw_medians(rows)) }
+                @for bench in &benches {
+                    @let own: Vec<&Row> = rows.iter().copied().filter(|row| row.bench == *bench).collect();
+                    @if shown.is_curve { h4 { (bench) } }
+                    (table::draw(&own, &self.report.rows))
+                }
+            } }
         }
     }
 
     fn race_section(&self) -> Markup {
         html! {
             section id="race" {
-                h2 { "What did the workers do meanwhile?" }
+                h2 { (RACE) }
                 p {
                     "One run of each model, from its flight recorder, one above another on one time axis that \
                      begins with the first thing that each recorded. A lane is coloured as far as its worker ran \
@@ -162,7 +198,7 @@ impl Page {
                             }
                         }
                     }
-                    div.scroll tabindex="0" { table {
+                    details { summary { "the lanes" } div.scroll tabindex="0" { table {
                         thead { tr { @for heading in ["lane", "ran jobs", "slept", "jobs", "steals", "wakes"] {
                             th scope="col" { (heading) }
                         } } }
@@ -170,22 +206,32 @@ impl Page {
                             th scope="row" { (model) ", " (lane.name) }
                             @for cell in race.cells(trace, lane) { td { (cell) } }
                         } } } }
-                    } }
+                    } } }
                 }
             }
         }
     }
 }
 
+/// The headings of what is no section.
+const RACE: &str = "What did the workers do meanwhile?";
+const LEGEND: &str = "How to read this";
+
 /// What a chart shows.
-fn caption(ground: &str, metric: &str, row: &Row) -> String {
-    let place = match ground.parse() {
+fn caption(shown: &Figure<'_>, row: &Row, part: &Part<'_>) -> String {
+    let place = match row.ground.parse() {
         Ok(Ground::Host) => "on this system".to_owned(),
         Ok(Ground::Kernel) => "in our kernel, in an emulator".to_owned(),
-        Err(_) => format!("on {ground}"),
+        Err(_) => format!("on {}", row.ground),
     };
     let sense = if row.lower_is_better { "less" } else { "more" };
-    format!("{} {place}; {sense} is better", metric.replace('_', " "))
+    let metric = row.metric.replace("p99_9", "p99.9").replace('_', " ");
+    let (_, parameter) = bench::split(&row.bench);
+    let at = match parameter.filter(|_| !shown.is_curve && part.only_bench().is_none()) {
+        Some(number) => format!(" at {}", bench::parameter_label(&row.bench, number)),
+        None => String::new(),
+    };
+    format!("{metric}{at} {place}; {sense} is better")
 }
 
 fn origin(report: &Report, commands: &[String]) -> Markup {
@@ -212,14 +258,14 @@ fn origin(report: &Report, commands: &[String]) -> Markup {
 /// How the figures are to be read.
 fn legend(rows: &[Row]) -> Markup {
     // What only explains may be exact, and then two of it are enough.
-    let is_side = |row: &&Row| table::SIDE.iter().any(|(name, _)| *name == row.metric);
+    let is_side = |row: &&Row| metric::SIDE.iter().any(|side| side.name == row.metric);
     let clocked = rows
         .iter()
         .filter(|row| row.interval.is_some() && !is_side(row));
     let fewest = clocked.map(|row| row.samples.len()).min();
     html! {
         footer {
-            h2 { "How to read this" }
+            h2 id="legend" { (LEGEND) }
             ul {
                 li { "A point is the median of the samples, each from a fresh process or a fresh boot, \
                       taken in turns with those of the others. The line through it, “95 %” in the table, \
@@ -233,25 +279,12 @@ fn legend(rows: &[Row]) -> Markup {
                 li { "“~” and “noisy” mark figures that another run may well not repeat: others used more than \
                       5 % of the machine, or the interval is wider than 10 % of the median." }
                 li { "The axis is logarithmic where figures lie a factor of 12 or more apart." }
+                li { "Benches that differ in the number at their end only are lines of one chart, over that \
+                      number; the figure beside a name is that of the line's end." }
                 li { "MHz is what the system says after the run; a virtual machine may not know." }
             }
         }
     }
-}
-
-/// The names that rows have, each once, in the order of their coming.
-fn distinct<'a>(
-    rows: impl IntoIterator<Item = &'a Row>,
-    name: impl Fn(&'a Row) -> &'a String,
-) -> Vec<&'a str> {
-    let mut met: Vec<&str> = Vec::new();
-    for row in rows {
-        let name = name(row).as_str();
-        if !met.contains(&name) {
-            met.push(name);
-        }
-    }
-    met
 }
 
 /// A bench's name as the end of an address.

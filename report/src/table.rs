@@ -1,10 +1,16 @@
-//! The table under a chart.
+//! The tables under a chart: one a bench, with everything that is known of each row, and for a curve one
+//! more with the medians alone.
 
 use maud::{Markup, html};
 use record::{Row, metric, table};
 
+use crate::bench;
+use crate::section::distinct;
+
 /// Metrics that explain a row and so become its columns, unless they are charted.
-pub(crate) const SIDE: [(&str, &str); 3] = [
+const SIDE: [(&str, &str); metric::SIDE.len()] = [
+    (metric::CPU_TIME.name, "CPU time"),
+    (metric::SYSTEM_CALLS.name, "system calls"),
     (metric::VOLUNTARY_SWITCHES.name, "voluntary switches"),
     (metric::INVOLUNTARY_SWITCHES.name, "involuntary switches"),
     (metric::INSTRUCTIONS.name, "instructions"),
@@ -56,6 +62,37 @@ pub(crate) fn draw(rows: &[&Row], all: &[Row]) -> Markup {
     }
 }
 
+/// The medians of a curve: a line for each subject, a column for each parameter.
+pub(crate) fn draw_medians(rows: &[&Row]) -> Markup {
+    let benches = distinct(rows, |row| &row.bench);
+    let subjects = distinct(rows, |row| &row.subject);
+    let cell = |subject: &str, bench: &str| {
+        let is_it = |row: &&&Row| row.subject == subject && row.bench == bench;
+        let Some(row) = rows.iter().find(is_it) else {
+            return String::new();
+        };
+        let noisy = if row.noise.is_some() { "~ " } else { "" };
+        format!("{noisy}{}", table::figure(row, row.median))
+    };
+    html! {
+        div.scroll tabindex="0" {
+            table {
+                thead { tr {
+                    th scope="col" { "subject" }
+                    @for bench in &benches {
+                        @let (_, parameter) = bench::split(bench);
+                        th scope="col" { (known(parameter, |number| bench::parameter_label(bench, number))) }
+                    }
+                } }
+                tbody { @for subject in subjects { tr {
+                    th scope="row" { (subject) }
+                    @for bench in &benches { td { (cell(subject, bench)) } }
+                } } }
+            }
+        }
+    }
+}
+
 fn known(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
     value.map_or_else(|| "–".to_owned(), show)
 }
@@ -65,6 +102,18 @@ mod tests {
     use record::metric::{TIME, VOLUNTARY_SWITCHES};
 
     use super::*;
+
+    #[test]
+    fn medians_stand_under_their_parameters() {
+        let rows = [("b/1", "m"), ("b/1024", "m"), ("b/1024", "n")]
+            .map(|(bench, subject)| Row::measured(bench, &TIME, subject, "host", vec![2.0]));
+        let html = draw_medians(&rows.iter().collect::<Vec<_>>()).into_string();
+        assert_eq!(html.matches("2.0 ns").count(), 3, "{html}");
+        assert!(
+            html.contains(">1024<") && html.contains("<td></td>"),
+            "{html}"
+        );
+    }
 
     #[test]
     fn a_row_has_its_side_figures_and_its_doubts() {

@@ -10,7 +10,7 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// The topic of a bench: of the rows that are named so, or so with a parameter behind a slash.
+    /// The topic of a bench: of the rows that are named so, or so with a number behind a slash.
     #[must_use]
     pub fn new(bench: impl Into<String>, question: impl Into<String>) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Topic {
 
     /// Whether a row's bench is this one.
     pub(crate) fn is_of(&self, bench: &str) -> bool {
-        bench.split('/').next() == Some(self.bench.as_str())
+        crate::bench::part(bench) == self.bench
     }
 }
 
@@ -49,6 +49,6 @@ mod tests {
     fn a_parameter_belongs_to_its_bench() {
         let topic = Topic::new("fib", "?");
         assert!(topic.is_of("fib/18") && topic.is_of("fib"));
-        assert!(!topic.is_of("fibers/18"));
+        assert!(!topic.is_of("fibers/18") && !topic.is_of("fib/time/18"));
     }
 }

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use record::Experiment;
 use serde_json::Value;
 
 use crate::process::{self, Finished};
@@ -68,7 +69,16 @@ pub(crate) fn check(progress: &Progress) -> anyhow::Result<Verdict> {
     let html = fs::read_to_string(&page)?;
     ensure!(html.len() <= 3 << 20, "the page has {} bytes", html.len());
     let expected = charts(&html);
-    ensure!(!expected.is_empty(), "the page has no chart");
+    for experiment in Experiment::ALL {
+        let is_of = |chart: &&String| {
+            let bench = chart.split(' ').next().unwrap_or_default();
+            Experiment::of_bench(bench).unwrap_or(Experiment::Models) == *experiment
+        };
+        ensure!(
+            expected.iter().any(|chart| is_of(&chart)),
+            "the page has no chart of {experiment}"
+        );
+    }
 
     for width in WIDTHS {
         let seen = probe(&browser, &folder, &page, width)?;
