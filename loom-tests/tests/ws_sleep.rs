@@ -314,3 +314,33 @@ fn the_end_of_a_search_that_skips_a_runner_breaks() {
         breaks(a_search_ends_beside_a_push);
     });
 }
+
+/// A worker exposes a fork while a thread outside stands in, and then does nothing else.
+fn a_fork_meets_a_stand_in() {
+    let pool = Pool::new(1);
+    let thief = pool.spawn(0, 1);
+    pool.sleep.stand_in();
+    let owner = {
+        let pool = pool.clone();
+        thread::spawn(move || {
+            pool.jobs.fetch_add(1, AcqRel);
+            pool.sleep.forked_by_rmw();
+        })
+    };
+    pool.sleep.stand_down(|| pool.has_jobs());
+    owner.join().unwrap();
+    thief.join().unwrap();
+    assert_eq!(pool.ran.load(Relaxed), 1);
+}
+
+#[test]
+fn no_fork_is_lost_to_a_stand_in() {
+    holds(10_000, a_fork_meets_a_stand_in);
+}
+
+#[test]
+fn a_stand_in_that_wakes_nobody_breaks() {
+    with_seed("sleep: a stand-in wakes nobody", || {
+        breaks(a_fork_meets_a_stand_in);
+    });
+}

@@ -137,7 +137,7 @@ where
             worker.wait_elsewhere(|| call.latch.is_set(), || call.latch.park());
         }
         Some(worker) => worker.wait_until(|| call.latch.is_set(), || None, || call.latch.park()),
-        None => call.latch.wait(false),
+        None => call.latch.wait(),
     }
     std::mem::forget(abort);
     let mut results = Vec::with_capacity(threads);

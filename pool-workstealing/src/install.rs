@@ -79,6 +79,8 @@ where
     let abort = AbortOnDrop("waiting for a closure that borrows from this stack failed");
     // SAFETY: the call lives until the latch is set, which running or dropping the job does.
     let job = unsafe { QueuedJob::new_borrowed(move || sent.run()) };
+    // A worker that has to be woken is not there for a while, and it comes sooner when this thread
+    // leaves its CPU to it.
     let soon = registry.sleep.idle().searching() != 0;
     if let Err((job, _)) = registry.inject(|| job) {
         drop(job);
@@ -86,7 +88,14 @@ where
     match Worker::current() {
         // A worker of another pool goes on with its own pool's work.
         Some(worker) => worker.wait_elsewhere(|| call.latch.is_set(), || call.latch.park()),
-        None => call.latch.wait(soon),
+        None => {
+            if soon {
+                registry.sleep.stand_in();
+                call.latch.spin();
+                registry.sleep.stand_down(|| registry.has_forks());
+            }
+            call.latch.wait();
+        }
     }
     std::mem::forget(abort);
     match call.result.into_inner() {

@@ -219,7 +219,7 @@ impl Worker {
     #[inline(never)]
     fn exposed(&self, added: usize) {
         self.seat().counters.exposed.add_many(added as u64);
-        self.sleep().posted_by_rmw();
+        self.sleep().forked_by_rmw();
         if self.sleep().idle().blocked() != 0 {
             self.sleep().help_wanted(self.index());
         }

@@ -1,7 +1,7 @@
 //! A latch for a thread outside of the pool: set once, waited for once.
 //!
 //! # Protocol
-//! The waiter spins for a moment, then swaps in `PARKED` and parks until `SET`. The setter copies
+//! The waiter spins for a moment where that may pay, then swaps in `PARKED` and parks until `SET`. The setter copies
 //! the waiter's thread, swaps in `SET`, and unparks when it found `PARKED`.
 //!
 //! # Why nothing is lost
@@ -61,16 +61,10 @@ impl Latch {
         }
     }
 
-    /// Waits until it is set; `soon` says that a worker was awake to see to it.
-    ///
-    /// A worker that had to be woken is not there for a while, and it comes sooner when this
-    /// thread leaves its CPU to it.
-    ///
-    /// # Blocking
-    /// Until then.
-    pub(crate) fn wait(&self, soon: bool) {
+    /// Spins until it is set, for a moment at most.
+    pub(crate) fn spin(&self) {
         let since = Instant::now();
-        while soon && since.elapsed() < SPIN {
+        while since.elapsed() < SPIN {
             for _ in 0..16 {
                 if self.is_set() {
                     return;
@@ -78,6 +72,13 @@ impl Latch {
                 spin_loop();
             }
         }
+    }
+
+    /// Waits until it is set.
+    ///
+    /// # Blocking
+    /// Until then.
+    pub(crate) fn wait(&self) {
         while !self.is_set() {
             self.park();
         }

@@ -35,6 +35,9 @@
 //! * Futures that sleep or do I/O: they run here, but timers block a worker; an M:N executor has
 //!   a timer wheel and a reactor.
 //! * Strict order, priorities, or a worker of one's own: there is none.
+//! * Jobs that wait for each other in a circle: a job that joins itself is refused, a longer
+//!   circle is not seen and hangs. Where one could come about, wait with
+//!   [`JoinHandle::join_timeout`](exec_core::JoinHandle::join_timeout), which gives the handle back.
 //!
 //! # Guarantees
 //! | guarantee | shown by |
@@ -47,6 +50,7 @@
 //! | what a worker spawns beyond the 256 jobs of its deque runs oldest first, and others can take all of it while the worker is busy | `tests/beyond.rs`, loom `ws_spill` |
 //! | nothing that is tied to a thread or a stack gets away from it | `src/must_not_compile.rs` |
 //! | an idle pool does not use the CPU | `tests/sleep.rs` |
+//! | a timed wait ends, and gives its handle back, when jobs join each other | `tests/waiting.rs` |
 //! | a wait inside a job runs nothing foreign (`OwnSubtree`), so a lock held over a nested join cannot deadlock by it | `tests/waiting.rs` |
 //! | what was exposed stays takeable during a long leaf, and every idle worker is offered a job before it | `tests/waiting.rs` |
 //! | a panic reaches the one who joins, after everything that borrows has ended; nobody else is harmed | `tests/panics.rs`, `tests/conformance.rs` |

@@ -421,6 +421,11 @@ impl Registry {
                 .any(|seat| seat.split.exposed() != 0 || seat.has_spawned())
     }
 
+    /// Whether a forked half lies exposed.
+    pub(crate) fn has_forks(&self) -> bool {
+        self.seats.iter().any(|seat| seat.split.exposed() != 0)
+    }
+
     /// Whether worker `me` has to leave: the pool has stopped, or shrunk.
     pub(crate) fn must_leave(&self, me: usize) -> bool {
         self.is_stopped() || me >= self.threads()

@@ -3,7 +3,9 @@
 //! # States
 //! A worker is running (not counted), searching (awake, without work), sleeping (parked until
 //! work is posted), or blocked (parked inside a job, until what it waits for is done). One word
-//! counts the last three. The list of sleepers is changed under a lock, together with the count.
+//! counts the last three, and the threads outside that *stand in*: they spin for a moment for a
+//! job that a worker has begun. The list of sleepers is changed under a lock, together with the
+//! count.
 //!
 //! # Protocol
 //! * Poster: makes the work visible; full fence; reads the word. Somebody sleeps and nobody
@@ -16,6 +18,10 @@
 //!   waker has taken it off the list.
 //! * A searcher that finds work and was the last one searching: full fence; looks whether there
 //!   is more work; if so it wakes the next. Nobody is woken without work in sight.
+//! * A thread that stands in holds a CPU that a woken worker would need, and for a job that ends
+//!   at once nobody is needed: a worker that exposes a fork meanwhile wakes nobody. Who stands down
+//!   counts itself off; full fence; looks for exposed forks; if there are some, it wakes one worker,
+//!   just before it leaves its CPU. So a fork may have to wait for as long as a stand-in spins.
 //! * A worker that has to wait inside a job counts itself as blocked; full fence; looks once
 //!   more at what it waits for. Posts do not wake it unless every worker is blocked: then it is
 //!   woken, because nobody else could run the job. When nobody sleeps, posts also wake those who
@@ -25,7 +31,7 @@
 //! Of the poster's publish-fence-read and the sleeper's count-fence-look, one sees the other: the
 //! poster sees a sleeper, or the sleeper sees the work. A poster that stays quiet because
 //! somebody searches is covered by the searcher: it either goes to sleep, and looks after its
-//! fence, or finds work, and looks after its fence.
+//! fence, or finds work, and looks after its fence. Standing down is such a look as well.
 //!
 //! # Shutdown
 //! `wake_all` takes everybody off the list; a worker that comes later looks at the registry's
@@ -47,6 +53,7 @@ use crate::fence;
 const SEARCHING: u64 = 1;
 const SLEEPING: u64 = 1 << 16;
 const BLOCKED: u64 = 1 << 32;
+const STANDING: u64 = 1 << 48;
 const FIELD: u64 = 0xffff;
 /// How often a poster looks whether a running worker has come, before it wakes a sleeper; and
 /// the pauses between two looks. About a quarter of a microsecond in all.
@@ -72,6 +79,11 @@ impl Idle {
     #[inline]
     pub const fn blocked(self) -> usize {
         ((self.0 / BLOCKED) & FIELD) as usize
+    }
+    /// Threads outside that spin for a job.
+    #[inline]
+    pub const fn standing(self) -> usize {
+        ((self.0 / STANDING) & FIELD) as usize
     }
     /// Workers that could take a job now or soon.
     #[inline]
@@ -229,12 +241,31 @@ impl Sleep {
         })
     }
 
-    /// As [`posted`](Self::posted), just after a read-modify-write that made the work visible.
+    /// As [`posted`](Self::posted), by a worker, just after a read-modify-write that exposed a
+    /// fork: leaves it to whoever stands in.
     #[inline]
-    pub fn posted_by_rmw(&self) {
+    pub fn forked_by_rmw(&self) {
         // ORDERING: as in `posted`.
         fence::full_after_rmw();
-        self.wake_for_post();
+        if self.idle().standing() == 0 {
+            self.wake_for_post();
+        }
+    }
+
+    /// The current thread, which is no worker, is about to spin for a moment for a job.
+    pub fn stand_in(&self) {
+        self.idle.fetch_add(STANDING, AcqRel);
+    }
+
+    /// It has done so; `forks` tells whether one lies exposed.
+    pub fn stand_down(&self, forks: impl FnOnce() -> bool) {
+        self.idle.fetch_sub(STANDING, AcqRel);
+        // ORDERING: pairs with the fence of `forked_by_rmw`: a worker that saw this thread
+        // standing in and woke nobody has made its fork visible to `forks`.
+        fence::full_after_rmw();
+        if self.idle().searching() == 0 && forks() && !seeded("sleep: a stand-in wakes nobody") {
+            self.wake_for_post();
+        }
     }
 
     #[inline]

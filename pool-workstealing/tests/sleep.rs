@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use pool_workstealing::ThreadPool;
+use pool_workstealing::{FnContext, ThreadPool, join_context};
 use watchdog::watched;
 
 /// Submit a thousand, wait for all, repeat: a lost wake-up hangs it.
@@ -35,6 +35,31 @@ fn submit_a_thousand_wait_repeat() {
             while ran.load(SeqCst) != round * JOBS {
                 thread::park();
             }
+        }
+    });
+}
+
+/// A thread outside spins for its job while that forks, and the first half waits for the other
+/// worker: a fork that is left to the spinning thread and then forgotten hangs it.
+#[test]
+fn a_fork_beside_a_waiting_thread_is_shared() {
+    watched(60, || {
+        let pool = ThreadPool::new(2).expect("a pool");
+        for _ in 0..3_000 {
+            let begun = AtomicUsize::new(0);
+            let second = pool.install(|| {
+                let first = |_| {
+                    while begun.load(SeqCst) == 0 {
+                        thread::yield_now();
+                    }
+                };
+                let second = |told: FnContext| {
+                    begun.store(1, SeqCst);
+                    told.migrated()
+                };
+                join_context(first, second).1
+            });
+            assert!(second, "the other worker ran it");
         }
     });
 }

@@ -9,11 +9,13 @@ use std::{
             AtomicBool, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
+        mpsc,
     },
     thread,
     time::Duration,
 };
 
+use exec_core::JoinHandle;
 use pool_workstealing::{ThreadPool, ThreadPoolBuilder, WaitPolicy, join, join_context, scope};
 use watchdog::watched;
 
@@ -211,6 +213,32 @@ fn what_iterators_fork_first_is_never_stuck() {
                 pool.install(|| a_long_leaf_below(halves, halves, &ran));
             }
         }
+    });
+}
+
+#[test]
+fn jobs_that_join_each_other_get_their_handles_back_in_time() {
+    watched(30, || {
+        let pool = ThreadPool::new(2).expect("a pool");
+        let (sent, [to_a, to_b]) = (mpsc::channel(), [mpsc::channel(), mpsc::channel()]);
+        let job = |other: mpsc::Receiver<JoinHandle<()>>| {
+            let back = sent.0.clone();
+            pool.spawn_with_handle(move || {
+                let other = other.recv().expect("the test sends it");
+                let waited = other.join_timeout(Duration::from_millis(20));
+                back.send(waited.err()).expect("the test listens");
+            })
+        };
+        let (a, b) = (job(to_a.1), job(to_b.1));
+        to_a.0.send(b).expect("a listens");
+        to_b.0.send(a).expect("b listens");
+        // The one whose time is up first ends, and the other may have met its end.
+        let back: Vec<_> = sent.1.iter().take(2).flatten().collect();
+        assert!(!back.is_empty());
+        for handle in back {
+            handle.join().expect("it ends now");
+        }
+        assert_eq!(pool.install(|| 6 * 7), 42);
     });
 }
 
