@@ -18,6 +18,7 @@ pub mod pools;
 pub mod processes;
 pub mod rounds;
 pub mod sample;
+mod sockets;
 pub mod switches;
 pub mod trace;
 pub mod usage;

@@ -44,6 +44,9 @@ enum Verb {
     /// Load a server of the async bars, which starts this by itself.
     #[command(hide = true)]
     Load(asyncs::LoadArgs),
+    /// Be the other side of a case, which starts this by itself.
+    #[command(hide = true, subcommand)]
+    Side(experiments::Side),
 }
 
 #[derive(clap::Args)]
@@ -170,6 +173,7 @@ fn main() -> ExitCode {
         Verb::Processes(args) => measure_processes(&args),
         Verb::Figure(args) => args.run(),
         Verb::Load(args) => args.run().map(|()| ExitCode::SUCCESS),
+        Verb::Side(side) => side.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{SysconfVar, sysconf};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::switches::Switches;
 
@@ -77,7 +77,15 @@ pub(crate) fn cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from(time))
 }
 
-/// The same, for those who have measured already when it would fail.
+/// CPU time of all threads of a process so far, to the nanosecond.
+pub(crate) fn cpu_of(process: Pid) -> anyhow::Result<Duration> {
+    let clock = clock_getcpuclockid(process)
+        .with_context(|| format!("process {process} has no clock any more"))?;
+    let time = clock_gettime(clock).context("could not read a process's CPU time")?;
+    Ok(Duration::from(time))
+}
+
+/// That of this process, for those who have measured already when it would fail.
 fn own_cpu() -> Duration {
     cpu().expect("invariant: every system has this clock")
 }

@@ -64,3 +64,34 @@ fn create_measures_every_unit() {
     let calls = figure("create/calls/100", "thread", "system_calls");
     assert!(calls.is_none_or(|calls| calls >= 1.0), "{calls:?}");
 }
+
+/// Who has a figure of this metric in a bench, in the order of the table.
+fn subjects<'a>(rows: &'a [Row], bench: &str, metric: &str) -> Vec<&'a str> {
+    let of = |row: &&Row| row.bench == bench && row.metric == metric && row.median.is_some();
+    rows.iter().filter(of).map(|row| &*row.subject).collect()
+}
+
+#[test]
+fn server_measures_every_architecture() {
+    let rows = run("server");
+    check(&rows, |_| false);
+    let all = [
+        "prefork",
+        "one-to-one",
+        "pool-basic",
+        "pool-workstealing",
+        "mini-executor",
+        "tokio",
+    ];
+    for bench in ["server/echo/100", "server/echo/1000", "server/hello/100"] {
+        for metric in [
+            "latency_p50",
+            "latency_p99",
+            "requests",
+            "capacity",
+            "cpu_time",
+        ] {
+            assert_eq!(subjects(&rows, bench, metric), all, "{metric} of {bench}");
+        }
+    }
+}

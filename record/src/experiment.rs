@@ -91,8 +91,12 @@ impl Experiment {
                  of the caches."
             }
             Self::Server => {
-                "The same requests reach the same answers through different architectures. The load \
-                 keeps to its timetable: a late answer counts from when its request was due."
+                "The same requests reach the same answers through different architectures: processes \
+                 started ahead, a thread a connection, pools behind one thread that waits for all, \
+                 tasks. The load keeps to its timetable of 10,000 requests a second, and a late \
+                 answer counts from when its request was due. CPU time and memory are the server's \
+                 alone, a request and a connection. The capacity is taken afterwards: everybody asks \
+                 again as soon as they are answered."
             }
             Self::Ipc => {
                 "Messages of a size go to and fro (latency), or one way as fast as they can \

@@ -61,6 +61,8 @@ pub const LATENCY_P99: Metric = Metric::lower("latency_p99", "ns");
 pub const LATENCY_P999: Metric = Metric::lower("latency_p99_9", "ns");
 /// Requests answered in a second.
 pub const REQUESTS: Metric = Metric::higher("requests", "1/s");
+/// The same when everybody asks again as soon as they are answered.
+pub const CAPACITY: Metric = Metric::higher("capacity", "1/s");
 /// Bytes moved in a second.
 pub const THROUGHPUT: Metric = Metric::higher("throughput", "B/s");
 /// Memory that a unit, or a connection, adds to the process or the processes.
@@ -103,6 +105,7 @@ const ALL: &[Metric] = &[
     LATENCY_P99,
     LATENCY_P999,
     REQUESTS,
+    CAPACITY,
     THROUGHPUT,
     MEMORY,
     SYSTEM_CALLS,

@@ -8,9 +8,12 @@
 mod args;
 mod case;
 mod create;
+mod server;
+mod side;
 
 pub use self::args::{CaseArgs, RunArgs};
 pub use self::case::{Case, Region, Setting, timed};
+pub use self::side::Side;
 
 /// Where processes of the experiments come in, which never return; for all others, nothing.
 pub fn init() {
@@ -27,8 +30,8 @@ use record::Experiment;
 pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
     match experiment {
         Experiment::Create => create::cases(setting),
+        Experiment::Server => server::cases(setting),
         Experiment::Switch
-        | Experiment::Server
         | Experiment::Ipc
         | Experiment::Parallel
         | Experiment::Mixed

@@ -3,9 +3,9 @@
 use super::super::subjects::{Ours, TokioCt, TokioMt};
 use super::super::{OURS, TOKIO, TOKIO_CT, subject};
 use super::echo_servers::Echo;
-use super::load::Exchange;
 use super::{CPU, NO_SERVER, P99, RATE, measure, raw};
 use crate::bars::{Bar, Bench, Figure, Judged, Measure, Subject};
+use crate::sockets::Exchange;
 
 /// The loop that no runtime is around.
 const RAW: &str = "raw-epoll";

@@ -14,9 +14,9 @@ use hyper::{Request, Response};
 
 use super::super::subjects::{Ours, Runtime, Tokio, TokioCt, TokioMt};
 use super::super::{OURS, TOKIO, TOKIO_CT, subject};
-use super::load::Exchange;
 use super::{CPU, NO_SERVER, P99 as LATENCY, RATE as RPS, measure};
 use crate::bars::{Bar, Bench, Figure, Judged, Subject};
+use crate::sockets::Exchange;
 
 const CONNECTIONS: usize = 100;
 const REQUESTS: u64 = 150_000;

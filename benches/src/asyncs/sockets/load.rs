@@ -8,13 +8,15 @@
 //!
 //! Each answer is checked. A wrong one, a closed connection, or none for [`PATIENCE`], is an error.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::sockets::{Exchange, Line, Taken};
 use crate::usage;
 
 /// What is printed when the warm-up is over.
@@ -25,57 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Events that are taken at once.
 const EVENTS: usize = 1024;
-
-/// Bytes of a message that is echoed.
-const MESSAGE: usize = 64;
-
-/// What a web server is asked.
-const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-
-/// The end of what it answers.
-const HELLO: &[u8] = b"\r\n\r\nHello, world!";
-
-/// What is sent, and what has to come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Exchange {
-    /// Some bytes, and the same again.
-    Echo,
-    /// A request of HTTP/1.1, and a greeting.
-    Hello,
-}
-
-impl Exchange {
-    /// The bytes of a request.
-    fn request(self, number: u64, room: &mut [u8; MESSAGE]) -> &[u8] {
-        match self {
-            Self::Echo => {
-                for word in room.chunks_exact_mut(8) {
-                    word.copy_from_slice(&number.to_le_bytes());
-                }
-                room
-            }
-            Self::Hello => GET,
-        }
-    }
-
-    /// Whether all of its answer has come.
-    fn is_whole(self, number: u64, answer: &[u8]) -> anyhow::Result<bool> {
-        match self {
-            Self::Echo => {
-                let number = number.to_le_bytes();
-                let right = answer.chunks(8).all(|word| number.starts_with(word));
-                ensure!(right && answer.len() <= MESSAGE, "a wrong echo");
-                Ok(answer.len() == MESSAGE)
-            }
-            Self::Hello => {
-                let whole = answer.ends_with(HELLO);
-                let right = !whole || answer.starts_with(b"HTTP/1.1 200 OK\r\n");
-                ensure!(right && answer.len() < 512, "a wrong answer");
-                Ok(whole)
-            }
-        }
-    }
-}
 
 /// Loads a server, from a process of its own.
 #[derive(clap::Args, Debug)]
@@ -106,16 +57,12 @@ impl LoadArgs {
 
     /// The words by which a program is started with these.
     pub(super) fn words(&self) -> Vec<String> {
-        let exchange = match self.exchange {
-            Exchange::Echo => "echo",
-            Exchange::Hello => "hello",
-        };
         vec![
             "load".to_owned(),
             format!("--port={}", self.port),
             format!("--connections={}", self.connections),
             format!("--requests={}", self.requests),
-            format!("--exchange={exchange}"),
+            format!("--exchange={}", self.exchange.name()),
         ]
     }
 
@@ -140,19 +87,14 @@ impl LoadArgs {
         let mut poll = Poll::new()?;
         let mut lines = Vec::with_capacity(self.connections);
         for number in 0..self.connections {
-            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+            let stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
             let stream = stream.with_context(|| format!("connection {number}"))?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
-            let mut stream = mio::net::TcpStream::from_std(stream);
+            let mut stream = TcpStream::from_std(stream);
             let registry = poll.registry();
             registry.register(&mut stream, Token(number), Interest::READABLE)?;
-            lines.push(Line {
-                stream,
-                number: 0,
-                sent: Instant::now(),
-                partial: Vec::new(),
-            });
+            lines.push((Line::new(stream), Instant::now()));
         }
         let warm_up = (self.requests / 5).max(self.connections as u64);
         let mut round = Round {
@@ -162,8 +104,9 @@ impl LoadArgs {
             sent: 0,
             times: Vec::with_capacity(usize::try_from(self.requests)?),
         };
-        for line in &mut lines {
-            round.ask(line, Instant::now())?;
+        for (line, sent) in &mut lines {
+            *sent = Instant::now();
+            round.ask(line)?;
         }
         let (mut events, mut answers) = (Events::with_capacity(EVENTS), 0);
         let mut start = None;
@@ -175,8 +118,8 @@ impl LoadArgs {
             }
             ensure!(!events.is_empty(), "no answer, after {answers}");
             for event in &events {
-                let line = &mut lines[event.token().0];
-                if !round.answered(line)? {
+                let (line, sent) = &mut lines[event.token().0];
+                if !round.answered(line, sent)? {
                     continue;
                 }
                 answers += 1;
@@ -198,17 +141,6 @@ impl LoadArgs {
     }
 }
 
-/// A connection.
-struct Line {
-    stream: mio::net::TcpStream,
-    /// Of the request that is on its way.
-    number: u64,
-    /// When that one left.
-    sent: Instant,
-    /// What has come of its answer, where that came in pieces.
-    partial: Vec<u8>,
-}
-
 /// The requests of one run.
 struct Round {
     exchange: Exchange,
@@ -221,48 +153,27 @@ struct Round {
 
 impl Round {
     /// Sends the next request, if there is one.
-    fn ask(&mut self, line: &mut Line, now: Instant) -> anyhow::Result<()> {
+    fn ask(&mut self, line: &mut Line<TcpStream>) -> anyhow::Result<()> {
         if self.sent == self.all {
             return Ok(());
         }
-        line.number = self.sent;
-        line.sent = now;
         self.sent += 1;
-        let mut room = [0; MESSAGE];
-        let request = self.exchange.request(line.number, &mut room);
-        // Nothing else is on its way, so there is room for all of it.
-        let written = line.stream.write(request).context("could not send")?;
-        ensure!(written == request.len(), "only {written} bytes were sent");
-        Ok(())
+        line.ask(self.exchange, self.sent - 1)
     }
 
-    /// Takes what has come, and asks again if that completes an answer.
-    fn answered(&mut self, line: &mut Line) -> anyhow::Result<bool> {
-        let mut bytes = [0; 1024];
-        let read = match line.stream.read(&mut bytes) {
-            Ok(0) => bail!("a connection was closed"),
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error).context("could not receive"),
-        };
-        let whole = if line.partial.is_empty() {
-            self.exchange.is_whole(line.number, &bytes[..read])?
-        } else {
-            line.partial.extend_from_slice(&bytes[..read]);
-            self.exchange.is_whole(line.number, &line.partial)?
-        };
-        if !whole {
-            if line.partial.is_empty() {
-                line.partial.extend_from_slice(&bytes[..read]);
-            }
-            return Ok(false);
+    /// Takes what has come, and asks again if that completes an answer to what left at `sent`.
+    fn answered(&mut self, line: &mut Line<TcpStream>, sent: &mut Instant) -> anyhow::Result<bool> {
+        match line.take(self.exchange)? {
+            Taken::Answer => {}
+            Taken::NotYet => return Ok(false),
+            Taken::Closed => bail!("a connection was closed"),
         }
-        line.partial.clear();
         let now = Instant::now();
-        if line.number >= self.warm_up {
-            self.times.push(now - line.sent);
+        if line.number() >= self.warm_up {
+            self.times.push(now - *sent);
         }
-        self.ask(line, now)?;
+        *sent = now;
+        self.ask(line)?;
         Ok(true)
     }
 }
@@ -299,6 +210,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
     use super::*;

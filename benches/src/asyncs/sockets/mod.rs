@@ -26,17 +26,16 @@ pub(super) use self::echo::{
 pub(super) use self::hyper::{P99 as HYPER_P99, RATE as HYPER_RATE};
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::socket::{Backlog, listen};
 use record::Metric;
 
-use self::load::{Exchange, STARTED, Seen};
+use self::load::{STARTED, Seen};
 use crate::bars::Figure;
+use crate::sockets::{Exchange, listen, possible};
 use crate::usage::Mark;
 
 /// Benches that share their samples: one run of a server shows its rate, its tail and its cost.
@@ -57,28 +56,6 @@ const CPU: Metric = Metric::lower("cpu_ns_per_request", "ns");
 /// What a subject lacks that isn't measured.
 const NO_SERVER: &str = "server here";
 
-/// Connections that may wait to be accepted; the system may have a limit that is lower.
-const BACKLOG: i32 = 4096;
-
-/// Descriptors that a server has besides its connections.
-const BESIDES: u64 = 100;
-
-/// Raises the limit of descriptors as far as it goes; so many connections are possible.
-fn possible(connections: usize) -> anyhow::Result<usize> {
-    let wanted = connections as u64 + BESIDES;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let limit = soft.max(wanted.min(hard));
-    // The load inherits it.
-    setrlimit(Resource::RLIMIT_NOFILE, limit, hard)?;
-    if limit >= wanted {
-        return Ok(connections);
-    }
-    let fewer = limit.saturating_sub(BESIDES);
-    eprintln!("only {fewer} of {connections} connections: {hard} descriptors are the limit");
-    ensure!(fewer > 0, "no descriptors for connections");
-    Ok(usize::try_from(fewer)?)
-}
-
 /// Lets `serve` answer so many requests over so many connections.
 fn measure(
     exchange: Exchange,
@@ -86,11 +63,12 @@ fn measure(
     requests: u64,
     serve: impl FnOnce(TcpListener) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<Figure> {
-    let connections = possible(connections)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port")?;
+    let possible = possible(connections)?;
+    if let Some(note) = &possible.note {
+        eprintln!("{note}");
+    }
+    let listener = listen()?;
     listener.set_nonblocking(true)?;
-    // The library's own 128 overflow when thousands connect, and who is turned away waits a second.
-    listen(&listener, Backlog::new(BACKLOG)?).context("could not listen")?;
     let port = listener.local_addr()?.port();
     let server = move || match serve(listener) {
         Ok(()) => eprintln!("the server has ended"),
@@ -102,7 +80,7 @@ fn measure(
         .spawn(server)
         .context("no thread")?;
 
-    let args = LoadArgs::new(port, connections, requests, exchange);
+    let args = LoadArgs::new(port, possible.connections, requests, exchange);
     let program = std::env::current_exe().context("could not find this program")?;
     let mut load = Command::new(program)
         .args(args.words())
