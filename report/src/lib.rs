@@ -36,4 +36,4 @@ pub use command::quoted;
 pub use page::Page;
 pub use race::Race;
 pub use topic::Topic;
-pub use trace::Trace;
+pub use trace::{Lane, Trace};

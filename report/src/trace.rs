@@ -1,7 +1,9 @@
 //! Reading a trace back: the lanes of one model's run, from Chrome's trace format.
 //!
 //! The page reads the very files that Perfetto opens, so both show the same run, whoever wrote
-//! it: a pool's flight recorder, the executor's, the kernel's.
+//! it: a pool's flight recorder, the executor's, the kernel's. The kernel's lanes of threads have
+//! states: one that runs is busy, one that waits or is stopped is asleep, one that is ready is
+//! neither.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,7 +99,8 @@ impl Trace {
                     let name = event.args.get("name").and_then(|name| name.as_str());
                     lane.name = name.unwrap_or_default().to_owned();
                 }
-                ("X", "park") => lane.asleep.push(span),
+                ("X", "park" | "waiting" | "stopped") => lane.asleep.push(span),
+                ("X", "new" | "ready") => {}
                 ("X", name) => {
                     lane.jobs += usize::from(matches!(name, "job" | "stolen half"));
                     lane.busy.push(span);
@@ -205,6 +208,18 @@ mod tests {
         assert_eq!(first.asleep, [(20.0, 25.0)]);
         assert_eq!((second.steals, second.jobs), (1, 1));
         assert_eq!(trace.ends(), Some((10.0, 40.0)));
+    }
+
+    #[test]
+    fn a_thread_that_is_ready_is_neither_busy_nor_asleep() {
+        let states = r#"{"traceEvents":[
+            {"pid":1,"tid":0,"name":"waiting","ts":0.000,"ph":"X","dur":4.000},
+            {"pid":1,"tid":0,"name":"ready","ts":4.000,"ph":"X","dur":3.000},
+            {"pid":1,"tid":0,"name":"running","ts":7.000,"ph":"X","dur":2.000}
+        ]}"#;
+        let trace = Trace::from_json(states).expect("a trace");
+        assert_eq!(trace.lanes[0].asleep, [(0.0, 4.0)]);
+        assert_eq!(trace.lanes[0].busy, [(7.0, 9.0)]);
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub(crate) struct Args {
 
     /// Write what each model's workers did into this folder, a trace for Perfetto each
     ///
-    /// Only models with a flight recorder can: pool-workstealing and mini-executor.
+    /// On this system only models with a flight recorder can: pool-workstealing and mini-executor.
+    /// In the kernel each can, and so can each policy of the lab schedulers.
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
 

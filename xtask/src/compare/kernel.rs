@@ -28,7 +28,7 @@ use crate::progress::Progress;
 use crate::qemu::{self, Availability, Boot, End, Engine, Machine};
 
 /// The file of the archive that wordcount reads.
-const INPUT: &str = "input";
+pub(super) const INPUT: &str = "input";
 
 /// Memory of the guest: hundreds of stacks, and the text.
 const MEMORY_MIB: u32 = 512;
@@ -97,28 +97,35 @@ impl Guest {
         })
     }
 
+    /// A machine with the programs, or the reason why there is none.
+    pub(super) fn machine(&self) -> Result<Machine, &str> {
+        match self {
+            Self::Missing(why) => Err(why),
+            Self::Ready {
+                qemu,
+                kernel,
+                archive,
+                ..
+            } => Ok(Machine::new(qemu, kernel)
+                .initrd(archive)
+                .memory_mib(MEMORY_MIB)),
+        }
+    }
+
     /// Runs every program under every model that exists in the kernel, and tells of those
     /// that were asked for and don't.
     pub(super) fn run(&self, args: &Args, input: &Input) -> anyhow::Result<Tally> {
         let mut tally = Tally::new(Ground::Kernel);
         let (here, elsewhere) = args.models(Ground::Kernel);
         let subjects = subjects(args, &here);
-        match self {
-            Self::Missing(why) => {
+        match self.machine() {
+            Err(why) => {
                 for subject in &subjects {
                     tally.put_out(&subject.key(), why);
                 }
             }
-            Self::Ready {
-                qemu,
-                kernel,
-                archive,
-                ..
-            } => {
-                let machine = Machine::new(qemu, kernel)
-                    .initrd(archive)
-                    .cpus(args.cpus())
-                    .memory_mib(MEMORY_MIB);
+            Ok(machine) => {
+                let machine = machine.cpus(args.cpus());
                 boot_all(&machine, &subjects, args, &input.read()?, &mut tally)?;
             }
         }

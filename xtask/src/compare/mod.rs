@@ -5,7 +5,8 @@
 //! 2. Each ground is built, and then runs every program under every model, several times,
 //!    subjects interleaved. A subject that fails or hangs gives up its place and
 //!    keeps its row, with the reason.
-//! 3. Where traces or a page are asked for, the models with a flight recorder run once more.
+//! 3. Where traces or a page are asked for, the models run once more: on the host those with a flight
+//!    recorder, in the kernel all, which records them itself.
 //! 4. The rows become the table, and the JSON file and the page where they are asked for.
 //!
 //! An interrupt ends the measuring; what was measured goes through step 4 as usual, marked as partial.
@@ -13,7 +14,9 @@
 //! The status is 0 when every answer that came was right, 1 when one was wrong, 130 when interrupted.
 
 mod args;
+mod charts;
 mod experiments;
+mod guest;
 mod host;
 mod input;
 mod kernel;
@@ -79,16 +82,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(guest) = guest.as_ref().filter(|_| models) {
         gather(guest.run(args, &input)?);
     }
+    let mut policies = Vec::new();
     for lab_name in labs.iter().filter(|lab| **lab != Experiment::Models) {
         if let Some(lab) = lab.as_ref().filter(|_| !process::interrupted()) {
             let part = experiments::on_host(lab, *lab_name, args)?;
             report.interrupted |= part.interrupted;
             report.rows.extend(part.rows);
         }
+        if let Some(guest) = guest.as_ref().filter(|_| !process::interrupted()) {
+            let shown = guest::run(guest, *lab_name, args)?;
+            report.rows.extend(shown.rows);
+            policies.extend(shown.charts);
+        }
     }
 
-    let traces = match models {
-        true => record_lanes(lab.as_deref(), args, &input)?,
+    let traces = match models || !policies.is_empty() {
+        true => {
+            let recorded = (lab.as_deref(), guest.as_ref());
+            record_lanes(recorded, models, &policies, args, &input)?
+        }
         false => None,
     };
 
@@ -109,7 +121,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     {
         notes.push(
             "the kernel's times are an emulator's: compare them with each other only; its \
-             instructions are exact and include the time in which all processors were idle"
+             instructions are exact and include the time in which all processors were idle; a \
+             lab's are counted on one processor"
                 .to_owned(),
         );
     }
@@ -168,26 +181,32 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Runs the models with a recorder once more, where somebody wants to see their lanes: into the
-/// folder that was named, or into one of the build output's.
+/// Runs the models once more, where somebody wants to see their lanes, and keeps the policies' charts:
+/// in the folder that was named, or in one of the build output's.
 fn record_lanes(
-    lab: Option<&std::path::Path>,
+    (lab, guest): (Option<&std::path::Path>, Option<&kernel::Guest>),
+    models: bool,
+    policies: &[(String, String)],
     args: &Args,
     input: &Input,
 ) -> anyhow::Result<Option<trace::Traces>> {
     if args.trace.is_none() && args.report.is_none() {
         return Ok(None);
     }
-    let Some(lab) = lab else {
-        return Ok(Some(trace::Traces {
-            races: Vec::new(),
-            missing: vec!["no lanes: only models on the host are recorded".to_owned()],
-        }));
-    };
     let folder = match &args.trace {
         Some(folder) => folder.clone(),
         None => crate::workspace::target().join("compare/traces"),
     };
     trace::prepare(&folder)?;
-    Ok(Some(trace::run(lab, args, input, &folder)))
+    let mut traces = trace::Traces::default();
+    if models {
+        if let Some(lab) = lab {
+            traces.append(trace::run(lab, args, input, &folder));
+        }
+        if let Some(guest) = guest {
+            traces.append(charts::of_models(guest, args, input, &folder));
+        }
+    }
+    traces.append(charts::of_policies(policies, &folder));
+    Ok(Some(traces))
 }

@@ -1,4 +1,5 @@
-//! The traces of a comparison: each program under each model that has a flight recorder.
+//! The traces of a comparison on this system: each program under each model that has a flight
+//! recorder.
 //!
 //! They are runs of their own, after the measuring: recording takes time, which no figure has in
 //! it. A run that fails leaves no trace, and says why.
@@ -26,6 +27,14 @@ pub(super) struct Traces {
     pub(super) races: Vec<Race>,
     /// Why something is missing, a sentence each.
     pub(super) missing: Vec<String>,
+}
+
+impl Traces {
+    /// Adds what was recorded elsewhere.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.races.append(&mut other.races);
+        self.missing.append(&mut other.missing);
+    }
 }
 
 /// Makes the folder before anything is measured.

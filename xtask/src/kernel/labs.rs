@@ -150,12 +150,19 @@ const EXPECTED: &[(&str, &[&str], &[&str])] = &[
     (
         "switch",
         &["switch/same-cpu"],
-        &["process-pipe", "thread-futex", "thread-yield", "task-yield"],
+        &[
+            "process-pipe",
+            "thread-pipe",
+            "thread-park",
+            "thread-yield",
+            "mini-executor-wake",
+            "mini-executor-yield",
+        ],
     ),
     (
         "switch",
-        &["switch/across-cpus"],
-        &["process-pipe", "thread-futex"],
+        &["switch/two-cpus"],
+        &["process-pipe", "thread-pipe", "thread-park"],
     ),
     (
         "ipc",
@@ -244,7 +251,7 @@ fn check(told: &Told, experiment: &str, cpus: u32) -> anyhow::Result<()> {
     for (_, benches, subjects) in EXPECTED.iter().filter(|(name, ..)| *name == experiment) {
         for bench in benches
             .iter()
-            .filter(|bench| cpus > 1 || !bench.contains("across"))
+            .filter(|bench| cpus > 1 || !bench.contains("two-cpus"))
         {
             for subject in *subjects {
                 let is_it = |(key, _): &(Key, Reading)| key.0 == *bench && key.1 == *subject;

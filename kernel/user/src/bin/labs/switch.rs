@@ -1,82 +1,111 @@
 //! `switch`: what a change from one unit to another costs.
 //!
-//! Two units pass a token to and fro, or give way to each other, on one processor (`same-cpu`) and
-//! each on its own (`across-cpus`). The time is that of one pass: half a round trip, or one of two
-//! yields. Whether the kernel counts the switches as voluntary stands beside it.
+//! Two units hand a turn to and fro, on one processor (`same-cpu`) and each on its own (`two-cpus`);
+//! the time is that of one hand-over, half a round trip. They are processes, threads or tasks, and they
+//! differ in how one waits: in a pipe, by parking, by giving way. Beside it stand the switches as the
+//! kernel counts them; here, who gives way counts as voluntary.
 
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use exec_core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use user::futex::Token;
 use user::kernel::{file, schedule};
 use user::process::{self, News};
 use user::{syscall, thread};
+use workloads::ping_pong;
 
 use super::case::{Case, Model, Reading, Setting, failed, pin, timed};
 
-/// Passes before the clock starts.
+/// Hand-overs of each side before the clock starts.
 const WARM_UP: u64 = 20;
 
 pub(crate) fn cases(setting: &Setting) -> Vec<Case> {
     let rounds = setting.pick(500, 5_000);
     let mut cases = Vec::new();
-    for (bench, second) in [("switch/same-cpu", 1), ("switch/across-cpus", 2)] {
+    for (bench, second) in [("switch/same-cpu", 1), ("switch/two-cpus", 2)] {
         if second == 2 && setting.cpus < 2 {
             continue;
         }
-        cases.push(Case::new(bench, "process-pipe", move || {
-            processes(rounds, second)
-        }));
-        cases.push(Case::new(bench, "thread-futex", move || {
-            futex(rounds, second)
-        }));
+        let mut add = |subject, run: fn(u64, u64) -> Result<Reading, String>| {
+            cases.push(Case::new(bench, subject, move || run(rounds, second)));
+        };
+        add("process-pipe", processes);
+        add("thread-pipe", pipes);
+        add("thread-park", parks);
+        // Who gives way needs somebody to give way to.
         if second == 1 {
-            cases.push(Case::new(bench, "thread-yield", move || yields(rounds)));
-            cases.push(Case::new(bench, "task-yield", move || tasks(rounds)));
+            add("thread-yield", yields);
+            add("mini-executor-wake", wakes);
+            add("mini-executor-yield", tasks);
         }
     }
     cases
 }
 
-/// Two processes and two pipes: a byte there, a byte back. The second process runs on the
-/// processors of the mask `second`, the first one on the first.
-fn processes(rounds: u64, second: u64) -> Result<Reading, String> {
-    pin(1)?;
-    let there = file::pipe().map_err(failed("no pipe"))?;
-    let back = file::pipe().map_err(failed("no pipe"))?;
-    let child = process::spawn(|| {
-        if pin(second).is_err() {
+/// Two pipes, a byte at a time: one there, one back.
+struct Pipes {
+    there: (i32, i32),
+    back: (i32, i32),
+}
+
+impl Pipes {
+    fn new() -> Result<Self, String> {
+        Ok(Self {
+            there: file::pipe().map_err(failed("no pipe"))?,
+            back: file::pipe().map_err(failed("no pipe"))?,
+        })
+    }
+
+    /// What the other side does, on the processors of the mask; its status.
+    fn answer(&self, rounds: u64, on: u64) -> i32 {
+        if pin(on).is_err() {
             return 1;
         }
-        for round in 0..WARM_UP + rounds {
+        for round in 0..rounds {
             let mut byte = [0];
-            let answered = file::read(there.0, &mut byte) == Ok(1)
+            let answered = file::read(self.there.0, &mut byte) == Ok(1)
                 && byte[0] == round as u8
-                && file::write(back.1, &byte) == Ok(1);
+                && file::write(self.back.1, &byte) == Ok(1);
             if !answered {
                 return 1;
             }
         }
         // It lives until its accounts have been read.
-        i32::from(file::read(there.0, &mut [0]) != Ok(1))
-    });
-    let child = child.map_err(failed("no process"))?;
-    let pass = |round: u64| -> Result<(), String> {
+        i32::from(file::read(self.there.0, &mut [0]) != Ok(1))
+    }
+
+    /// Hands over, and waits for the turn.
+    fn pass(&self, round: u64) -> Result<(), String> {
         let mut byte = [round as u8];
-        file::write(there.1, &byte).map_err(failed("a byte there"))?;
-        file::read(back.0, &mut byte).map_err(failed("a byte back"))?;
+        file::write(self.there.1, &byte).map_err(failed("a byte there"))?;
+        file::read(self.back.0, &mut byte).map_err(failed("a byte back"))?;
         match byte[0] == round as u8 {
             true => Ok(()),
             false => Err("another byte came back".into()),
         }
-    };
-    (0..WARM_UP).try_for_each(pass)?;
+    }
+
+    /// Lets the other side end.
+    fn end(&self) -> Result<(), String> {
+        file::write(self.there.1, &[0]).map_err(failed("the last byte"))?;
+        Ok(())
+    }
+}
+
+fn processes(rounds: u64, second: u64) -> Result<Reading, String> {
+    pin(1)?;
+    let pipes = Pipes::new()?;
+    let child = process::spawn(|| pipes.answer(WARM_UP + rounds, second));
+    let child = child.map_err(failed("no process"))?;
+    (0..WARM_UP).try_for_each(|round| pipes.pass(round))?;
     let before = switches(child.0);
-    let (passed, region) = timed(|| (WARM_UP..WARM_UP + rounds).try_for_each(pass));
+    let mut measured = WARM_UP..WARM_UP + rounds;
+    let (passed, region) = timed(|| measured.try_for_each(|round| pipes.pass(round)));
     let after = switches(child.0);
     passed?;
-    file::write(there.1, &[0]).map_err(failed("the last byte"))?;
+    pipes.end()?;
     match process::wait(Some(child)) {
         Ok((_, News::Exited(0))) => {}
         other => return Err(alloc::format!("the other process ended: {other:?}")),
@@ -98,50 +127,54 @@ fn switches(other: u32) -> (u64, u64) {
     })
 }
 
-/// Two threads and a word: who finds it even makes it odd and wakes the other.
-fn futex(rounds: u64, second: u64) -> Result<Reading, String> {
-    let ball = Arc::new(AtomicU32::new(0));
-    let last = 2 * (WARM_UP + rounds) as u32;
-    let inner = Arc::clone(&ball);
+fn pipes(rounds: u64, second: u64) -> Result<Reading, String> {
+    pin(1)?;
+    let pipes = Arc::new(Pipes::new()?);
+    let inner = Arc::clone(&pipes);
+    let peer = thread::try_spawn(c"peer", move || inner.answer(WARM_UP + rounds, second));
+    let peer = peer.map_err(failed("no thread"))?;
+    (0..WARM_UP).try_for_each(|round| pipes.pass(round))?;
+    let mut measured = WARM_UP..WARM_UP + rounds;
+    let (passed, region) = timed(|| measured.try_for_each(|round| pipes.pass(round)));
+    passed?;
+    pipes.end()?;
+    ended(peer)?;
+    Ok(region.a_unit(2 * rounds))
+}
+
+fn ended(peer: thread::Thread) -> Result<(), String> {
+    match peer.join() {
+        0 => Ok(()),
+        _ => Err("the other thread has failed".into()),
+    }
+}
+
+/// Each parks on a token of its own and notifies the other's.
+fn parks(rounds: u64, second: u64) -> Result<Reading, String> {
+    pin(1)?;
+    let tokens = Arc::new([Token::new(), Token::new()]);
+    let inner = Arc::clone(&tokens);
     let peer = thread::try_spawn(c"peer", move || {
         let pinned = i32::from(pin(second).is_err());
-        for number in (1..last).step_by(2) {
-            take(&inner, number);
+        for _ in 0..WARM_UP + rounds {
+            inner[1].park(None);
+            inner[0].notify();
         }
         pinned
     });
     let peer = peer.map_err(failed("no thread"))?;
-    pin(1)?;
-    let mut number = 0;
-    let mut pass = |_| {
-        take(&ball, number);
-        number += 2;
+    let pass = |_| {
+        tokens[1].notify();
+        tokens[0].park(None);
     };
-    (0..WARM_UP).for_each(&mut pass);
-    let ((), region) = timed(|| (0..rounds).for_each(&mut pass));
-    match peer.join() {
-        0 => Ok(region.a_unit(2 * rounds)),
-        _ => Err("the other thread could not choose its processor".into()),
-    }
-}
-
-/// Waits until the word is `number`, makes it one more, and wakes the other.
-fn take(ball: &AtomicU32, number: u32) {
-    loop {
-        match ball.load(SeqCst) {
-            held if held == number => break,
-            other => {
-                // Woken or refused: the word tells.
-                let _ = syscall::futex_wait(ball, other, u64::MAX);
-            }
-        }
-    }
-    ball.store(number + 1, SeqCst);
-    syscall::futex_wake(ball.as_ptr(), 1).expect("a good address");
+    (0..WARM_UP).for_each(pass);
+    let ((), region) = timed(|| (0..rounds).for_each(pass));
+    ended(peer)?;
+    Ok(region.a_unit(2 * rounds))
 }
 
 /// Two threads on one processor that do nothing but yield.
-fn yields(rounds: u64) -> Result<Reading, String> {
+fn yields(rounds: u64, _: u64) -> Result<Reading, String> {
     pin(1)?;
     let stop = Arc::new(AtomicU32::new(0));
     let inner = Arc::clone(&stop);
@@ -155,13 +188,13 @@ fn yields(rounds: u64) -> Result<Reading, String> {
     (0..WARM_UP).for_each(|_| syscall::yield_now());
     let ((), region) = timed(|| (0..rounds).for_each(|_| syscall::yield_now()));
     stop.store(1, SeqCst);
-    peer.join();
+    ended(peer)?;
     // There and back again.
     Ok(region.a_unit(2 * rounds))
 }
 
 /// Two tasks on one worker that do nothing but yield.
-fn tasks(rounds: u64) -> Result<Reading, String> {
+fn tasks(rounds: u64, _: u64) -> Result<Reading, String> {
     pin(1)?;
     let handle = Model::MiniExecutor.build(1)?;
     let (first, second) = (handle.clone(), handle.clone());
@@ -182,4 +215,17 @@ fn tasks(rounds: u64) -> Result<Reading, String> {
     let (done, region) = timed(|| both(rounds));
     done?;
     Ok(region.a_unit(2 * rounds))
+}
+
+/// Two tasks on one worker that wake each other.
+fn wakes(rounds: u64, _: u64) -> Result<Reading, String> {
+    pin(1)?;
+    let handle = Model::MiniExecutor.build(1)?;
+    let run = |turns| ping_pong::run(&handle, turns).map_err(failed("a task"));
+    run(2 * WARM_UP)?;
+    let (sum, region) = timed(|| run(2 * rounds));
+    match sum? == ping_pong::serial(2 * rounds) {
+        true => Ok(region.a_unit(2 * rounds)),
+        false => Err("a wrong sum".into()),
+    }
 }
