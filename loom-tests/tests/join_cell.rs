@@ -22,7 +22,7 @@ use loom_tests::{breaks, holds};
 
 /// Keeps what is scheduled until the model takes it.
 #[derive(Default)]
-struct Shelf(Mutex<Vec<Job>>);
+struct Shelf(Mutex<Vec<Job>>, Option<CountsDrop>);
 
 impl Shelf {
     fn take(&self) -> Option<Job> {
@@ -256,6 +256,52 @@ fn a_wake_during_a_poll_is_kept() {
 #[test]
 fn a_wake_during_a_poll_is_kept_breaks_when_idle_forgets_it() {
     with_seed("idle forgets a wake", || breaks(wake_meets_poll));
+}
+
+/// A waker of a future, woken by value beside one that is woken and kept: whatever each finds, the
+/// future is polled again, and the counts come out even: in the end the cell is freed, and with it
+/// the executor, which its home keeps.
+fn wakes_meet_each_other() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let shelf = Handle::new(Shelf(Mutex::default(), Some(CountsDrop(drops.clone()))));
+    let (polls, slot) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
+    let task = {
+        let (polls, slot) = (polls.clone(), slot.clone());
+        shelf.spawn_async(poll_fn(move |cx| {
+            *slot.lock().unwrap() = Some(cx.waker().clone());
+            polls.fetch_add(1, SeqCst);
+            Poll::<()>::Pending
+        }))
+    };
+    assert!(shelf.executor().run());
+    let kept: Waker = slot.lock().unwrap().take().expect("polled");
+    let going = kept.clone();
+    let waking = thread::spawn(move || going.wake());
+    kept.wake_by_ref();
+    while shelf.executor().run() {}
+    waking.join().unwrap();
+    while shelf.executor().run() {}
+    let polls = polls.load(SeqCst);
+    assert!(polls == 2 || polls == 3, "{polls} polls for two wakes");
+    drop(kept);
+    slot.lock().unwrap().take();
+    task.cancel();
+    while shelf.executor().run() {}
+    assert!(task.is_finished());
+    drop((task, shelf));
+    assert_eq!(drops.load(SeqCst), 1, "the cell was freed");
+}
+
+#[test]
+fn wakes_leave_the_count_even() {
+    holds(20, wakes_meet_each_other);
+}
+
+#[test]
+fn wakes_leave_the_count_even_breaks_when_a_waker_keeps_its_reference() {
+    with_seed("a waker that goes keeps its reference", || {
+        breaks(wakes_meet_each_other);
+    });
 }
 
 #[test]

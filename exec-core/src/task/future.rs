@@ -31,7 +31,7 @@ use core::{
 };
 
 use super::{
-    header::{CellVTable, HANDLE, Head, Header, Idle, Output, REF_ONE, SCHEDULED, Start},
+    header::{CellVTable, HANDLE, Head, Header, Idle, LastWake, Output, REF_ONE, SCHEDULED, Start},
     way::{Kept, OfHome, Waits, Way},
 };
 use crate::{
@@ -446,10 +446,22 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
     }
 
     unsafe fn waker_wake(data: *const ()) {
-        // SAFETY: the waker's data; its reference keeps the cell until `waker_drop`.
-        unsafe { Self::waker_wake_by_ref(data) };
-        // SAFETY: the waker is consumed.
-        unsafe { Self::waker_drop(data) };
+        // SAFETY: the waker's data.
+        let ptr = unsafe { Self::ptr(data) };
+        // SAFETY: the waker's reference keeps the cell.
+        let cell = unsafe { Self::at(ptr) };
+        match cell.head.header.wake_and_release() {
+            LastWake::MakeJob => {
+                // SAFETY: the waker's reference, passed on; `SCHEDULED` was just set.
+                let job = unsafe { Job::from_raw(data.cast_mut(), &Self::JOB) };
+                // As in `job_run`: the cell may be gone before `schedule` returns.
+                let home = cell.home.clone();
+                home.schedule(job, Wake::Woken);
+            }
+            LastWake::Released { last: false } => {}
+            // SAFETY: the last reference was given up.
+            LastWake::Released { last: true } => unsafe { Self::free(ptr) },
+        }
     }
 
     unsafe fn waker_wake_by_ref(data: *const ()) {
@@ -458,8 +470,7 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
         // SAFETY: the waker's reference keeps the cell, during `schedule` too.
         let cell = unsafe { Self::at(ptr) };
         if cell.head.header.wake() {
-            cell.head.header.retain();
-            // SAFETY: the reference just added; `wake` set `SCHEDULED`.
+            // SAFETY: the reference that `wake` added as it set `SCHEDULED`.
             let job = unsafe { Job::from_raw(data.cast_mut(), &Self::JOB) };
             cell.home.schedule(job, Wake::Woken);
         }

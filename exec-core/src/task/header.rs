@@ -103,6 +103,20 @@ pub(crate) enum Idle {
     },
 }
 
+/// What is left to do after a waker has woken and gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum LastWake {
+    /// The future waited: make the job, with the waker's reference.
+    MakeJob,
+    /// A job exists already, or it is complete; the reference is given up, and `last` says whether
+    /// to free the cell.
+    Released {
+        /// It was the last reference.
+        last: bool,
+    },
+}
+
 /// The first field of every cell: what handles and lists need, which do not know its type.
 #[repr(C)]
 pub(crate) struct Head {
@@ -302,14 +316,10 @@ impl Header {
     ///
     /// # Panics
     /// Aborts when the count could overflow, long before it does.
+    #[inline]
     pub(crate) fn retain(&self) {
         // ORDERING: a new reference is made from an old one, which keeps the cell alive.
-        let before = self.state.fetch_add(REF_ONE, Relaxed);
-        if before > isize::MAX as usize {
-            drop(unwind::AbortOnDrop(
-                "a task has more wakers than a machine word can count",
-            ));
-        }
+        refuse_overflow(self.state.fetch_add(REF_ONE, Relaxed));
     }
 
     /// Gives up a reference; `true` when it was the last and the cell is to be freed.
@@ -325,10 +335,12 @@ impl Header {
     }
 
     /// Future: the job starts; `SCHEDULED` becomes `CLAIMED`.
+    #[inline]
     pub(crate) fn start(&self) -> Start {
+        // The one bit is set and the other is not, so that the difference swaps them.
         // ORDERING: Acquire pairs with the Release of `wake` (what the waker wrote before it
         // woke) and of `idle` (the future, as the last poll left it).
-        let before = self.state.fetch_xor(SCHEDULED | CLAIMED, AcqRel);
+        let before = self.state.fetch_sub(SCHEDULED - CLAIMED, AcqRel);
         debug_assert!(
             before & (SCHEDULED | CLAIMED | COMPLETE) == SCHEDULED,
             "invariant: one job exists for a scheduled future, and no poll is under way"
@@ -341,37 +353,76 @@ impl Header {
     }
 
     /// Future: a poll returned `Pending`.
+    #[inline]
     pub(crate) fn idle(&self) -> Idle {
-        // ORDERING: Release publishes the future to the next `start`; Acquire sees what the
-        // waker wrote that woke it meanwhile.
-        let cleared = if seeded("idle forgets a wake") {
-            CLAIMED | SCHEDULED
-        } else {
-            CLAIMED
-        };
-        let before = self.state.fetch_and(!cleared, AcqRel);
-        let before = before
-            & if seeded("idle forgets a wake") {
-                !SCHEDULED
-            } else {
-                usize::MAX
+        let mut now = self.state.load(Relaxed);
+        loop {
+            let (again, next) = match now & SCHEDULED != 0 {
+                true if seeded("idle forgets a wake") => {
+                    (false, (now & !(CLAIMED | SCHEDULED)) - REF_ONE)
+                }
+                true => (true, now & !CLAIMED),
+                false => (false, (now & !CLAIMED) - REF_ONE),
             };
-        if before & SCHEDULED != 0 {
-            Idle::Again
-        } else {
-            Idle::Waiting {
-                last: self.release(),
+            // ORDERING: Release publishes the future to the next `start`, and hands this
+            // reference's accesses to the one that frees; Acquire sees what the waker wrote that
+            // woke it meanwhile, and is for the case that it is this thread that frees.
+            match self.state.compare_exchange_weak(now, next, AcqRel, Relaxed) {
+                Ok(_) if again => return Idle::Again,
+                Ok(_) => {
+                    return Idle::Waiting {
+                        last: next < REF_ONE,
+                    };
+                }
+                Err(seen) => now = seen,
             }
         }
     }
 
-    /// Future: asks for a poll. `true`: the caller makes the job, with a reference of its own.
+    /// Future: asks for a poll. `true`: the caller makes the job, with the reference that was just
+    /// added for it.
+    ///
+    /// # Panics
+    /// As [`retain`](Self::retain).
     #[inline]
     pub(crate) fn wake(&self) -> bool {
-        // ORDERING: Release publishes what the waker's owner wrote to the poll that follows;
-        // also when a job exists already, since its `start` comes after this in the word.
-        let before = self.state.fetch_or(SCHEDULED, AcqRel);
-        before & (SCHEDULED | CLAIMED | COMPLETE) == 0
+        let mut now = self.state.load(Relaxed);
+        loop {
+            let is_idle = now & (SCHEDULED | CLAIMED | COMPLETE) == 0;
+            let next = (now | SCHEDULED) + if is_idle { REF_ONE } else { 0 };
+            refuse_overflow(now);
+            // ORDERING: Release publishes what the waker's owner wrote to the poll that follows;
+            // also when a job exists already, since its `start` comes after this in the word.
+            match self.state.compare_exchange_weak(now, next, AcqRel, Relaxed) {
+                Ok(_) => return is_idle,
+                Err(seen) => now = seen,
+            }
+        }
+    }
+
+    /// As [`wake`](Self::wake), by a waker that goes: its reference becomes the job's, or is given
+    /// up.
+    #[inline]
+    pub(crate) fn wake_and_release(&self) -> LastWake {
+        let mut now = self.state.load(Relaxed);
+        loop {
+            let is_idle = now & (SCHEDULED | CLAIMED | COMPLETE) == 0;
+            let next = if is_idle || seeded("a waker that goes keeps its reference") {
+                now | SCHEDULED
+            } else {
+                (now | SCHEDULED) - REF_ONE
+            };
+            // ORDERING: as `wake`; and as `release`, of which Acquire is the second half.
+            match self.state.compare_exchange_weak(now, next, AcqRel, Relaxed) {
+                Ok(_) if is_idle => return LastWake::MakeJob,
+                Ok(_) => {
+                    return LastWake::Released {
+                        last: next < REF_ONE,
+                    };
+                }
+                Err(seen) => now = seen,
+            }
+        }
     }
 
     /// Future: asks for its end. `None`: it is complete; `Some(true)`: the caller makes the job.
@@ -388,6 +439,16 @@ impl Header {
     pub(crate) fn is_cancelled(&self) -> bool {
         // ORDERING: a hint; `start` decides.
         self.state.load(Relaxed) & CANCEL != 0
+    }
+}
+
+/// Aborts when the count of references in `state` could overflow, long before it does.
+#[inline]
+fn refuse_overflow(state: usize) {
+    if state > isize::MAX as usize {
+        drop(unwind::AbortOnDrop(
+            "a task has more wakers than a machine word can count",
+        ));
     }
 }
 
