@@ -11,7 +11,7 @@ use crate::{
     job::Job,
     stats::Stats,
     sync::Arc,
-    task::{Schedule, TaskRef},
+    task::{Probe, Schedule, TaskRef},
     wait::Waiter,
 };
 
@@ -51,6 +51,13 @@ pub trait Executor: Send + Sync + 'static {
     /// Forgets the future that [`adopt`](Self::adopt) gave `key` for; called exactly once.
     fn disown(&self, key: usize) {
         let _ = key;
+    }
+
+    /// Something to go with a future of `bytes` bytes that is about to be spawned and see its polls,
+    /// for a model that shows its tasks. `None`: it is polled as it is.
+    fn probe(&self, meta: &Meta<'_>, bytes: usize) -> Option<Box<dyn Probe>> {
+        let _ = (meta, bytes);
+        None
     }
 
     /// Where the polls of futures go, when that is not the executor itself.

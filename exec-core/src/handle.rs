@@ -13,7 +13,7 @@ use crate::{
     sleep::Sleep,
     stats::Stats,
     sync::Arc,
-    task::{Schedule, TaskRef, call::CallCell, spawn_future},
+    task::{Probed, Schedule, TaskRef, call::CallCell, spawn_future},
     unwind,
 };
 
@@ -110,7 +110,8 @@ impl<E: ?Sized + Executor> Handle<E> {
         self.0.schedule(Job::new(f), &Meta::new()).map(drop)
     }
 
-    /// Spawns a future and returns the handle of its output. One allocation, none a wake.
+    /// Spawns a future and returns the handle of its output. One allocation, none a wake; a few more
+    /// where the model shows its tasks.
     ///
     /// # Errors
     /// As for [`spawn`](Self::spawn).
@@ -120,14 +121,33 @@ impl<E: ?Sized + Executor> Handle<E> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = Meta::new();
+        self.spawn_async_with(&Meta::new(), future)
+    }
+
+    /// As [`spawn_async`](Self::spawn_async), with a name and a place of one's own.
+    pub fn spawn_async_with<F>(&self, meta: &Meta<'_>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.0.probe(meta, size_of::<F>()) {
+            None => self.spawn_cell(meta, future),
+            Some(probe) => self.spawn_cell(meta, Probed::new(future, probe)),
+        }
+    }
+
+    fn spawn_cell<F>(&self, meta: &Meta<'_>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         let exec = &*self.0;
         match exec.home() {
             Some(home) => spawn_future(future, home, exec.waiter(), |job, _| {
-                exec.schedule(job, &meta)
+                exec.schedule(job, meta)
             }),
             None => spawn_future(future, Home(self.0.clone()), exec.waiter(), |job, _| {
-                exec.schedule(job, &meta)
+                exec.schedule(job, meta)
             }),
         }
     }
