@@ -2,14 +2,13 @@
 
 use std::{
     io,
-    net::Shutdown,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::{Stream, TcpStream};
+use super::{TcpStream, stream::writing_half};
 
 /// Gives a stream type hyper's traits.
 macro_rules! hyper_io {
@@ -29,31 +28,7 @@ macro_rules! hyper_io {
             }
         }
 
-        impl Write for $stream {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                from: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                Stream::poll_write(&*self, cx, from)
-            }
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                from: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                Stream::poll_write_vectored(&*self, cx, from)
-            }
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
-            }
-        }
+        writing_half!(Write, $stream);
     )*};
 }
 

@@ -176,6 +176,50 @@ macro_rules! futures_io {
 }
 pub(crate) use futures_io;
 
+/// Gives a stream type the writing half of tokio's traits or of hyper's, which have the same methods.
+#[cfg(any(feature = "tokio-io", feature = "hyper"))]
+macro_rules! writing_half {
+    ($half:path, $stream:ty) => {
+        impl $half for $stream {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                from: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                crate::io::Stream::poll_write(&*self, cx, from)
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                from: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                crate::io::Stream::poll_write_vectored(&*self, cx, from)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(self.shutdown(std::net::Shutdown::Write))
+            }
+        }
+    };
+}
+#[cfg(any(feature = "tokio-io", feature = "hyper"))]
+pub(crate) use writing_half;
+
 impl<S: Stream> Stream for &S {
     fn poll_read(&self, cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
         (**self).poll_read(cx, to)

@@ -3,14 +3,13 @@
 
 use std::{
     io,
-    net::Shutdown,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Stream, TcpStream};
+use super::{TcpStream, stream::writing_half};
 
 /// Gives a stream type tokio's traits.
 macro_rules! tokio_io {
@@ -31,31 +30,7 @@ macro_rules! tokio_io {
             }
         }
 
-        impl AsyncWrite for $stream {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                from: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                Stream::poll_write(&*self, cx, from)
-            }
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                from: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                Stream::poll_write_vectored(&*self, cx, from)
-            }
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown(Shutdown::Write))
-            }
-        }
+        writing_half!(AsyncWrite, $stream);
     )*};
 }
 
