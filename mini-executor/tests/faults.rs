@@ -203,6 +203,8 @@ struct Rigged;
 
 static THREADS_LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static AHEAD_NS: AtomicU64 = AtomicU64::new(0);
+/// The next refusal of a thread tells that it has begun, and waits until it may be told.
+static LATE: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>> = Mutex::new(None);
 
 impl Ground for Rigged {
     fn park(&self, until: Option<Nanos>) {
@@ -231,6 +233,11 @@ impl Threads for Rigged {
     fn create(&self, spec: &ThreadSpec, entry: Job) -> Result<Self::Thread, CreateError> {
         let left = THREADS_LEFT.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1));
         if left.is_err() {
+            let late = LATE.lock().unwrap().take();
+            if let Some((begun, refused)) = late {
+                let _ = begun.send(());
+                let _ = refused.recv();
+            }
             return Err(CreateError {
                 entry,
                 reason: CreateReason::OutOfThreads("that was all".into()),
@@ -290,6 +297,39 @@ fn closures_come_back_or_wait_when_no_more_threads_are_given() {
         assert_eq!(second.join().expect("ends"), 4);
         THREADS_LEFT.store(usize::MAX, SeqCst);
         assert!(runtime.shutdown(Shutdown::Drain).is_clean());
+    });
+}
+
+#[test]
+fn a_closure_queued_for_a_thread_that_is_then_not_given_is_cancelled() {
+    watched(|| {
+        let _rig = RIG.lock().unwrap();
+        let runtime = Runtime::<Rigged>::on_ground()
+            .workers(1)
+            .blocking(1, 8)
+            .build();
+        let runtime = runtime.expect("builds");
+        THREADS_LEFT.store(0, SeqCst);
+        let (begun, begins) = mpsc::channel();
+        let (refuse, refused) = mpsc::channel();
+        *LATE.lock().unwrap() = Some((begun, refused));
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| runtime.try_spawn_blocking(|| 1));
+            begins.recv().expect("the thread is asked for");
+            // The one thread that there may be is being made: this closure waits for it.
+            let second = runtime.try_spawn_blocking(|| 2).expect("queued");
+            refuse.send(()).expect("it waits");
+            let first = first.join().expect("returns").expect_err("no thread");
+            assert!(matches!(first.reason, Reason::OutOfThreads(_)));
+            assert_eq!((first.job)(), 1);
+            assert!(matches!(second.join(), Err(JoinError::Cancelled)));
+        });
+        // The place that nobody took is free again.
+        THREADS_LEFT.store(usize::MAX, SeqCst);
+        let third = runtime.try_spawn_blocking(|| 3).expect("one thread");
+        assert_eq!(third.join().expect("ends"), 3);
+        let report = runtime.shutdown(Shutdown::Drain);
+        assert_eq!((report.cancelled, report.leaked), (1, 0), "{report}");
     });
 }
 

@@ -171,15 +171,19 @@ fn a_worker_that_waits_in_a_join_is_not_stuck() {
             .build()
             .expect("builds");
         let spawner = runtime.spawner();
+        let pause = Duration::from_millis(500);
         let task = runtime.spawn(async move {
             let sleeper = spawner.clone();
-            let inner =
-                spawner.spawn(async move { sleeper.sleep(Duration::from_millis(50)).await });
+            let inner = spawner.spawn(async move { sleeper.sleep(pause).await });
             inner.join().expect("driven by the join");
         });
         task.join().expect("ends");
         drop(runtime);
-        assert!(hear.try_recv().is_err(), "nobody was stuck");
+        // The system may keep the worker from running for a while; that is told, and is not this.
+        assert!(
+            hear.try_iter().all(|stuck| stuck.duration < pause / 2),
+            "it was not stuck while it waited"
+        );
     });
 }
 
