@@ -141,6 +141,7 @@ impl Threads for Host {
         thread.handle.thread().id() == thread::current().id()
     }
 
+    #[inline]
     fn local(&self) -> *mut () {
         LOCAL.get()
     }

@@ -2,7 +2,7 @@
 //! worker that is held up is run once, whoever takes it.
 #![cfg(loom)]
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Waker};
 
 use exec_core::{Job, sync::with_seed};
 use loom::{
@@ -13,7 +13,7 @@ use loom::{
     thread,
 };
 use loom_tests::{breaks, holds};
-use mini_executor::model::{Watch, local};
+use mini_executor::model::{Idle, Watch, local};
 
 struct Watching {
     watch: Watch,
@@ -30,7 +30,6 @@ impl Watching {
             self.now.fetch_sub(1, AcqRel);
             self.watch.leave(own);
         }
-        assert!(self.watch.is_on(), "nobody has gone quiet");
     }
 }
 
@@ -58,6 +57,75 @@ fn one_watches_at_a_time() {
 fn one_watches_at_a_time_breaks_with_a_look_and_a_write() {
     with_seed("watch: taken by a look and a write", || {
         breaks(two_fall_asleep);
+    });
+}
+
+/// Worker 0 wakes, and is held up in front of a job that it queues. Meanwhile worker 64 falls asleep,
+/// whose bit is in another word. At the end that one watches, or it has been woken and will look
+/// around, fall asleep, and see that the other one is awake.
+///
+/// At first both sleep and worker 64 watches, or worker 0 does and the other one is awake.
+fn held_up_meets_falling_asleep(watching: usize) {
+    const OTHER: usize = 64;
+    let (idle, watch) = (Arc::new(Idle::new(OTHER + 1)), Arc::new(Watch::new()));
+    for at in [0, OTHER] {
+        // SAFETY: once for each, before it sleeps.
+        unsafe { idle.register(at, Waker::noop().clone()) };
+    }
+    idle.announce(0, false);
+    assert!(watch.take(watching, || true).is_some());
+    if watching == OTHER {
+        idle.announce(OTHER, false);
+    }
+    let other = {
+        let (idle, watch) = (idle.clone(), watch.clone());
+        thread::spawn(move || {
+            if watching == OTHER {
+                watch.leave(OTHER);
+                let _ = idle.awake(OTHER);
+                watch.woke();
+            }
+            idle.announce(OTHER, false);
+            watch.take(OTHER, || idle.sleeping() < 2).is_some()
+        })
+    };
+    if watching == 0 {
+        watch.leave(0);
+    }
+    let _ = idle.awake(0);
+    watch.woke();
+    // Here it queues the job that it will not come to.
+    if !watch.is_on() {
+        let _ = idle.post();
+    }
+    let watches = other.join().unwrap();
+    assert!(
+        watches || !idle.is_asleep(OTHER),
+        "nobody sees that worker 0 is held up"
+    );
+}
+
+#[test]
+fn one_that_is_held_up_is_seen() {
+    holds(20, || held_up_meets_falling_asleep(64));
+}
+
+#[test]
+fn one_that_is_held_up_is_seen_breaks_when_it_does_not_fence_as_it_wakes() {
+    with_seed("watch: who wakes does not fence", || {
+        breaks(|| held_up_meets_falling_asleep(64));
+    });
+}
+
+#[test]
+fn one_that_watched_itself_is_seen() {
+    holds(10, || held_up_meets_falling_asleep(0));
+}
+
+#[test]
+fn one_that_watched_itself_is_seen_breaks_when_the_watch_counts_as_on() {
+    with_seed("watch: it counts as on when nobody watches", || {
+        breaks(|| held_up_meets_falling_asleep(0));
     });
 }
 

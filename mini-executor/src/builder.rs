@@ -427,7 +427,7 @@ impl<T: Threads> Builder<T> {
                     timers: Padded(Timers::new()),
                     pace: Pace::new(),
                     tasks,
-                    counters: Padded(Counters::new()),
+                    counters: Arc::new(Padded(Counters::new())),
                     ring: Ring::new(),
                 }
             })
@@ -466,6 +466,7 @@ impl<T: Threads> Builder<T> {
             stack_size: self.stack_size,
             seat: None,
             guest: TryLock::new(guest),
+            guest_runs: AtomicBool::new(false),
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {
                     let (owner, shard) = Owner::new();

@@ -1,16 +1,16 @@
 //! The runtime behind the family's trait.
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use core::{future::Future, pin::Pin, task::Waker};
 
 use exec_core::{
-    Caps, Executor, Ground, Job, Meta, Nanos, Nested, Rejected, Shutdown, ShutdownReport, Stats,
-    Threads, Ticket, Wake, fork_join,
-    task::{Schedule, TaskRef},
+    Caps, Executor, Ground, Job, Meta, Nanos, Nested, Reason, Rejected, Shutdown, ShutdownReport,
+    Stats, Threads, Ticket, Wake, fork_join,
+    task::{Probe, Schedule, TaskRef},
     wait::Waiter,
 };
 
-use crate::{runtime::Runtime, wait::TaskWaiter};
+use crate::{observe::Observed, runtime::Runtime, wait::TaskWaiter};
 
 impl<T: Threads> Executor for Runtime<T> {
     fn schedule(&self, job: Job, _: &Meta<'_>) -> Result<Ticket, Rejected> {
@@ -18,7 +18,9 @@ impl<T: Threads> Executor for Runtime<T> {
     }
 
     fn reschedule(&self, job: Job, wake: Wake) -> Result<(), Rejected> {
-        self.shared().wake(job, wake)
+        self.shared()
+            .wake(job, wake)
+            .map_err(|job| Rejected::new(job, Reason::ShutDown))
     }
 
     fn adopt(&self, task: TaskRef) -> usize {
@@ -27,6 +29,14 @@ impl<T: Threads> Executor for Runtime<T> {
 
     fn disown(&self, key: usize) {
         self.shared().disown(key);
+    }
+
+    fn probe(&self, meta: &Meta<'_>, bytes: usize) -> Option<Box<dyn Probe>> {
+        let shared = self.shared();
+        shared.observer.is_on().then(|| {
+            let name = meta.name.map(Arc::from);
+            Box::new(Observed::new(shared, name, meta.location, bytes)) as Box<dyn Probe>
+        })
     }
 
     fn home(&self) -> Option<Arc<dyn Schedule>> {

@@ -164,7 +164,21 @@ impl<T: Threads> Waits for Home<T> {
 impl<T: Threads> Schedule for Home<T> {
     #[inline]
     fn schedule(&self, job: Job, wake: Wake) {
-        self.with(|shared, _| Schedule::schedule(&**shared, job, wake));
+        // SAFETY: the task lives, by the module head, so the memory is there.
+        let shared = unsafe { &*self.0 };
+        shared.with_worker(|worker| match worker {
+            // A worker has a count of its own.
+            Some(worker) => {
+                if let Err(job) = worker.wake(job, wake) {
+                    shared.refused(job);
+                }
+            }
+            None => self.with(|shared, _| {
+                if let Err(job) = shared.wake_from_outside(job) {
+                    shared.refused(job);
+                }
+            }),
+        });
     }
 
     #[inline]

@@ -65,6 +65,8 @@ pub struct Idle {
     unparkers: Box<[Unparker]>,
     /// Workers that may search at once, at the most.
     searchers: usize,
+    /// The sleeper that is to be woken last; a wish.
+    last: AtomicUsize,
 }
 
 /// What a worker finds when it stops sleeping.
@@ -90,6 +92,7 @@ impl Idle {
         Self {
             searchers,
             searching: Padded(AtomicUsize::new(0)),
+            last: AtomicUsize::new(usize::MAX),
             sleepers: (0..workers.div_ceil(WORD))
                 .map(|_| Padded(AtomicU64::new(0)))
                 .collect(),
@@ -151,7 +154,7 @@ impl Idle {
             for (index, word) in self.sleepers.iter().enumerate() {
                 let mut bits = word.load(Relaxed);
                 while bits != 0 {
-                    let at = bits.trailing_zeros() as usize;
+                    let at = self.choose(index, bits);
                     let bit = 1 << at;
                     // ORDERING: Acquire pairs with `announce`: the unparker is there.
                     let before = word.fetch_and(!bit, AcqRel);
@@ -172,6 +175,25 @@ impl Idle {
             if self.sleepers.iter().all(|word| word.load(Relaxed) == 0) {
                 return None;
             }
+        }
+    }
+
+    /// Worker `at` has something to do while it sleeps: of several, another one is to be woken.
+    pub(crate) fn prefer_others(&self, at: usize) {
+        // ORDERING: a wish.
+        self.last.store(at, Relaxed);
+    }
+
+    /// Which of the sleepers `bits` of a word to wake.
+    fn choose(&self, word: usize, bits: u64) -> usize {
+        let last = self.last.load(Relaxed);
+        let others = match last / WORD == word {
+            true => bits & !(1 << (last % WORD)),
+            false => bits,
+        };
+        match others {
+            0 => bits.trailing_zeros() as usize,
+            _ => others.trailing_zeros() as usize,
         }
     }
 

@@ -24,18 +24,19 @@ use core::{
     fmt,
     future::{Future, poll_fn},
     marker::PhantomData,
+    panic::Location,
     pin::Pin,
     task::{Context as TaskContext, Poll},
 };
 
 use exec_core::{
     Job, JoinError, JoinHandle, Reason, Rejected, Threads, Ticket, Wake,
-    task::{Schedule, TaskRef, spawn_future},
+    task::{Probed, Schedule, TaskRef, spawn_future},
 };
 
 use crate::{
-    context, coop::BUDGET, queue::stack::Stack, spawner::Spawner, wait::TaskWaiter,
-    waiting::Waiting,
+    context, coop::BUDGET, observe::Observed, queue::stack::Stack, spawner::Spawner,
+    wait::TaskWaiter, waiting::Waiting,
 };
 
 /// Tasks that are run before the set gives way.
@@ -62,6 +63,8 @@ unsafe impl<V> Send for OnOneThread<V> {}
 /// A set, as its tasks' wakers see it.
 struct Set<T: Threads> {
     ground: T,
+    /// The runtime that it was made for.
+    runtime: Spawner<T>,
     inbox: Stack<Job>,
     waiting: Waiting,
     own: OnOneThread<Own>,
@@ -102,15 +105,18 @@ impl<T: Threads> Set<T> {
     }
 
     /// Own thread: runs a job; nothing of the set is borrowed meanwhile.
-    fn run(&self, job: Job, spawner: &Spawner<T>) {
+    fn run(&self, job: Job) {
         context::with(self.ground, |context| {
             if let Some(context) = context {
                 context.budget.set(BUDGET);
             }
         });
-        if let Err(payload) = job.run() {
-            spawner.0.outside.panicked.add(1);
-            spawner.0.report_panic(payload);
+        let shared = &*self.runtime.0;
+        let result = job.run();
+        shared.count_here(|counters, add| add(&counters.ran));
+        if let Err(payload) = result {
+            shared.outside.panicked.add(1);
+            shared.report_panic(payload);
         }
     }
 }
@@ -124,8 +130,8 @@ impl<T: Threads> Clone for LocalHome<T> {
     }
 }
 
-impl<T: Threads> Schedule for LocalHome<T> {
-    fn schedule(&self, job: Job, _: Wake) {
+impl<T: Threads> LocalHome<T> {
+    fn queue(&self, job: Job) {
         let set = &*self.0;
         if set.is_entered() {
             // This is the set's own thread: nobody else enters it.
@@ -136,6 +142,16 @@ impl<T: Threads> Schedule for LocalHome<T> {
             unreachable!("invariant: an inbox never closes, yet it refused {job:?}");
         }
         set.waiting.wake_all(&set.ground);
+    }
+}
+
+impl<T: Threads> Schedule for LocalHome<T> {
+    fn schedule(&self, job: Job, _: Wake) {
+        self.0.runtime.0.count_here(|counters, add| {
+            add(&counters.scheduled);
+            add(&counters.wakes_of_tasks);
+        });
+        self.queue(job);
     }
 
     /// Only `spawn` calls this, on the set's own thread.
@@ -213,7 +229,6 @@ pub struct LocalSet<
     #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
 > {
     set: LocalSpawner<T>,
-    runtime: Spawner<T>,
 }
 
 impl<T: Threads> LocalSet<T> {
@@ -228,6 +243,7 @@ impl<T: Threads> LocalSet<T> {
         };
         let set = Arc::new(Set {
             ground: runtime.0.ground,
+            runtime,
             inbox: Stack::new(),
             waiting: Waiting::new(),
             own: OnOneThread(own),
@@ -237,17 +253,28 @@ impl<T: Threads> LocalSet<T> {
                 set,
                 stays: PhantomData,
             },
-            runtime,
         }
     }
 
     /// Spawns a task that stays on this thread.
+    #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> LocalHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         self.set.spawn_local(future)
+    }
+
+    /// As [`spawn_local`](Self::spawn_local), with a name that dumps and traces show. A runtime that
+    /// does not [observe](crate::Builder::observe) its tasks forgets it.
+    #[track_caller]
+    pub fn spawn_local_named<F>(&self, name: &str, future: F) -> LocalHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.set.spawn_local_named(name, future)
     }
 
     /// A handle that the set's tasks may keep.
@@ -306,7 +333,7 @@ impl<T: Threads> LocalSet<T> {
                 while turns < TURNS
                     && let Some(job) = set.next()
                 {
-                    set.run(job, &self.runtime);
+                    set.run(job);
                     turns += 1;
                 }
                 if turns == TURNS {
@@ -333,7 +360,7 @@ impl<T: Threads> Drop for LocalSet<T> {
             }
             while set.own.0.live.get() > 0 {
                 match set.next() {
-                    Some(job) => set.run(job, &self.runtime),
+                    Some(job) => set.run(job),
                     // A waker elsewhere is about to put a job into the inbox.
                     None => set.ground.yield_now(),
                 }
@@ -386,7 +413,48 @@ impl<T: Threads> LocalSpawner<T> {
     /// # Errors
     /// None here: once the set has been dropped the future is dropped at once, and joining the
     /// handle says [`JoinError::Rejected`].
+    #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> LocalHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn_at(None, Location::caller(), future)
+    }
+
+    /// As [`LocalSet::spawn_local_named`].
+    ///
+    /// # Errors
+    /// As for [`spawn_local`](Self::spawn_local).
+    #[track_caller]
+    pub fn spawn_local_named<F>(&self, name: &str, future: F) -> LocalHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn_at(Some(name), Location::caller(), future)
+    }
+
+    fn spawn_at<F>(
+        &self,
+        name: Option<&str>,
+        location: &'static Location<'static>,
+        future: F,
+    ) -> LocalHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let shared = &*self.set.runtime.0;
+        if !shared.observer.is_on() {
+            return self.spawn_cell(future);
+        }
+        let name = name.map(Arc::from);
+        let observed = Observed::new(shared, name, location, size_of::<F>());
+        self.spawn_cell(Probed::new(future, observed))
+    }
+
+    fn spawn_cell<F>(&self, future: F) -> LocalHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -400,7 +468,9 @@ impl<T: Threads> LocalSpawner<T> {
                 if !home.0.own.0.open.get() {
                     return Err(Rejected::new(job, Reason::ShutDown));
                 }
-                home.schedule(job, Wake::Woken);
+                let shared = &*home.0.runtime.0;
+                shared.count_here(|counters, add| add(&counters.scheduled));
+                home.queue(job);
                 Ok(Ticket::shared())
             },
         );

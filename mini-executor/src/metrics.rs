@@ -88,7 +88,7 @@ impl<T: Threads> Shared<T> {
             alive: self.shards().map(|shard| shard.live() as u64).sum(),
             ..Metrics::default()
         };
-        let all = self.used().iter().map(|remote| &*remote.counters);
+        let all = self.used().iter().map(|remote| &**remote.counters);
         for counters in all.chain([&*self.outside]) {
             let wakes = counters.wakes_of_tasks.get();
             sum.wakes += wakes;

@@ -1,8 +1,8 @@
 //! Looking into tasks: who they are, where they were spawned, what they are doing.
 //!
-//! A runtime that observes wraps each future that is spawned into an [`Observed`], which notes
-//! what happens to it in an [`Info`] on the heap and in a list of the runtime's. One that does not
-//! has neither: a spawn looks at one flag, and polls and wakes are as they are.
+//! A runtime that observes gives each future that is spawned an [`Observed`], which notes what
+//! happens to it in an [`Info`] on the heap and in a list of the runtime's. One that does not has
+//! neither: a spawn looks at one flag, and polls and wakes are as they are.
 //!
 //! # States of a task
 //! `QUEUED` → `RUNNING` by a poll; `RUNNING` → `WAITING` by its end, or → `QUEUED` if it was woken
@@ -12,10 +12,8 @@ use alloc::{collections::BTreeMap, sync::Arc, task::Wake as WakeTask, vec::Vec};
 use core::{
     any::TypeId,
     fmt,
-    future::Future,
     panic::Location,
-    pin::Pin,
-    task::{Context as TaskContext, Poll, Waker},
+    task::{Context as TaskContext, Waker},
     time::Duration,
 };
 
@@ -28,6 +26,7 @@ use exec_core::{
             Ordering::{AcqRel, Acquire, Relaxed},
         },
     },
+    task::Probe,
 };
 
 use crate::{context, counters::Counters, shared::Shared, waiting::with};
@@ -165,9 +164,8 @@ impl Observer {
     }
 }
 
-/// A future that is observed.
-pub(crate) struct Observed<F, T: Threads> {
-    future: F,
+/// What goes with a future that is observed.
+pub(crate) struct Observed<T: Threads> {
     info: Arc<Info>,
     observer: Arc<Observer>,
     /// The waker of the last poll, and what was made of it.
@@ -175,13 +173,16 @@ pub(crate) struct Observed<F, T: Threads> {
     ground: T,
 }
 
-impl<F: Future, T: Threads> Observed<F, T> {
+impl<T: Threads> Observed<T> {
+    /// For a future of `bytes` bytes, which is spawned now.
     pub(crate) fn new(
         shared: &Shared<T>,
         name: Option<Arc<str>>,
         location: &'static Location<'static>,
-        future: F,
+        bytes: usize,
     ) -> Self {
+        #[cfg(not(feature = "tracing"))]
+        let _ = bytes;
         let observer = shared.observer.clone();
         // ORDERING: a number of its own is all that is asked.
         let id = observer.next.fetch_add(1, Relaxed);
@@ -201,7 +202,7 @@ impl<F: Future, T: Threads> Observed<F, T> {
                 kind = "task",
                 task.name = name.as_deref().unwrap_or_default(),
                 task.id = id,
-                size.bytes = size_of::<F>(),
+                size.bytes = bytes,
                 loc.file = location.file(),
                 loc.line = location.line(),
                 loc.col = location.column(),
@@ -212,7 +213,6 @@ impl<F: Future, T: Threads> Observed<F, T> {
             tasks.insert(id, info.clone())
         });
         Self {
-            future,
             info,
             observer,
             waker: None,
@@ -260,30 +260,27 @@ pub(crate) fn count_budget_yield<T: Threads>() {
     });
 }
 
-impl<F: Future, T: Threads> Future for Observed<F, T> {
-    type Output = F::Output;
+// Nothing in it is ever pinned.
+impl<T: Threads> Unpin for Observed<T> {}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        // SAFETY: the future is not moved out of the pinned struct; its `Drop` does not touch it.
-        let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: as above.
-        let future = unsafe { Pin::new_unchecked(&mut this.future) };
-        let waker = Self::waker(&mut this.waker, &this.info, cx.waker());
-        let info = &*this.info;
+impl<T: Threads> Probe for Observed<T> {
+    fn poll(&mut self, cx: &mut TaskContext<'_>, poll: &mut dyn FnMut(&mut TaskContext<'_>)) {
+        let waker = Self::waker(&mut self.waker, &self.info, cx.waker());
+        let info = &*self.info;
         #[cfg(feature = "tracing")]
         let _entered = info.span.enter();
         info.change(|_| RUNNING);
         info.polls.fetch_add(1, Relaxed);
-        counters_here(this.ground, |counters| {
+        counters_here(self.ground, |counters| {
             let below = counters.map(|c| c.task.replace(info.id));
             let _end = End {
                 info,
                 counters: counters.zip(below),
-                ground: this.ground,
-                since: this.ground.now(),
+                ground: self.ground,
+                since: self.ground.now(),
             };
-            future.poll(&mut TaskContext::from_waker(&waker))
-        })
+            poll(&mut TaskContext::from_waker(&waker));
+        });
     }
 }
 
@@ -310,7 +307,7 @@ impl<T: Threads> Drop for End<'_, T> {
     }
 }
 
-impl<F, T: Threads> Drop for Observed<F, T> {
+impl<T: Threads> Drop for Observed<T> {
     fn drop(&mut self) {
         let gone = with(&self.observer.tasks, &self.ground, |tasks| {
             tasks.remove(&self.info.id)

@@ -73,7 +73,8 @@ pub(crate) struct Remote {
     pub(crate) timers: Padded<Timers>,
     pub(crate) pace: Pace,
     pub(crate) tasks: Arc<Shard>,
-    pub(crate) counters: Padded<Counters>,
+    /// Counted, so that the worker reaches them in one step.
+    pub(crate) counters: Arc<Padded<Counters>>,
     pub(crate) ring: Ring,
 }
 
@@ -123,6 +124,8 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) seat: Option<Seat>,
     /// What a thread in `block_on` needs to run a job as a worker would.
     pub(crate) guest: TryLock<Option<(Local, Owner)>>,
+    /// Whether it runs one; written by that thread.
+    pub(crate) guest_runs: AtomicBool,
     pub(crate) outside_tasks: Box<[OutsideList]>,
     pub(crate) outside: Padded<Counters>,
     pub(crate) blocking: Pool<T>,
@@ -164,7 +167,8 @@ impl<T: Threads> Shared<T> {
                 if self.is_forked() {
                     return Err(Rejected::new(job, Reason::Forked));
                 }
-                self.inject(job)?;
+                self.inject(job)
+                    .map_err(|job| Rejected::new(job, Reason::ShutDown))?;
                 self.outside.scheduled.add(1);
                 Ok(())
             }
@@ -172,32 +176,39 @@ impl<T: Threads> Shared<T> {
     }
 
     /// Takes the next poll of a future.
+    ///
+    /// # Errors
+    /// The job, once the runtime is closed.
     #[inline]
-    pub(crate) fn wake(&self, job: Job, wake: Wake) -> Result<(), Rejected> {
-        if self.phase.get() == CLOSED {
-            return Err(Rejected::new(job, Reason::ShutDown));
-        }
+    pub(crate) fn wake(&self, job: Job, wake: Wake) -> Result<(), Job> {
         self.with_worker(|worker| match worker {
-            Some(worker) => {
-                worker.counters().scheduled.bump();
-                worker.counters().wakes_of_tasks.bump();
-                worker.place_woken(job, wake);
-                Ok(())
-            }
-            None => {
-                self.inject(job)?;
-                self.outside.scheduled.add(1);
-                self.outside.wakes_of_tasks.add(1);
-                Ok(())
-            }
+            Some(worker) => worker.wake(job, wake),
+            None => self.wake_from_outside(job),
         })
     }
 
+    /// As [`wake`](Self::wake), on a thread that is no worker of this runtime.
+    pub(crate) fn wake_from_outside(&self, job: Job) -> Result<(), Job> {
+        if self.phase.get() == CLOSED {
+            return Err(job);
+        }
+        self.inject(job)?;
+        self.outside.scheduled.add(1);
+        self.outside.wakes_of_tasks.add(1);
+        Ok(())
+    }
+
+    /// A wake was refused.
+    #[cold]
+    pub(crate) fn refused(&self, job: Job) {
+        self.outside.refused.add(1);
+        // Dropping the job drops the future, which is foreign code in a waker's frame.
+        let _ = unwind::drop_caught(job).map_err(unwind::discard);
+    }
+
     /// Puts a job into the injector and sees to it that a worker comes for it.
-    fn inject(&self, job: Job) -> Result<(), Rejected> {
-        self.injector
-            .push(job, self.hint())
-            .map_err(|job| Rejected::new(job, Reason::ShutDown))?;
+    fn inject(&self, job: Job) -> Result<(), Job> {
+        self.injector.push(job, self.hint())?;
         self.after_inject();
         Ok(())
     }
@@ -248,6 +259,15 @@ impl<T: Threads> Shared<T> {
         }
     }
 
+    /// Counts something that this thread does: in its own set if it is a worker, or else in that of
+    /// the threads from outside. `f` gets the set, and what adds one to a counter of it.
+    pub(crate) fn count_here(&self, f: impl Fn(&Counters, &dyn Fn(&Counter))) {
+        self.with_worker(|worker| match worker {
+            Some(worker) => f(worker.counters(), &Counter::bump),
+            None => f(&self.outside, &|counter| counter.add(1)),
+        });
+    }
+
     /// Why a new task would be refused now.
     pub(crate) fn refusal(&self) -> Option<Reason> {
         if self.phase.get() != OPEN {
@@ -282,10 +302,9 @@ impl<T: Threads> Shared<T> {
 
     /// Whether anybody may be running jobs: a worker that is awake, or the guest.
     pub(crate) fn is_any_awake(&self) -> bool {
-        // The guest has no place among the sleepers. It wakes one, with an exchange, when it
-        // queues a job while nobody watches; that one sees that the guest runs.
-        let guest = &self.remotes[self.workers].counters.running;
-        self.idle.sleeping() < self.active() || guest.get() > 0
+        // The guest has no place among the sleepers.
+        // ORDERING: the caller has fenced, and so has the guest.
+        self.idle.sleeping() < self.active() || self.guest_runs.load(Relaxed)
     }
 
     /// One of those that are present leaves, as the last thing it does.
@@ -437,10 +456,8 @@ pub(crate) fn thread_hint() -> usize {
 
 impl<T: Threads> Schedule for Shared<T> {
     fn schedule(&self, job: Job, wake: Wake) {
-        if let Err(Rejected { job, .. }) = self.wake(job, wake) {
-            self.outside.refused.add(1);
-            // Dropping the job drops the future, which is foreign code in a waker's frame.
-            let _ = unwind::drop_caught(job).map_err(unwind::discard);
+        if let Err(job) = self.wake(job, wake) {
+            self.refused(job);
         }
     }
     fn adopt(&self, task: TaskRef) -> usize {

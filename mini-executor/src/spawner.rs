@@ -3,7 +3,11 @@
 use alloc::sync::Arc;
 use core::{any::TypeId, fmt, future::Future, panic::Location, time::Duration};
 
-use exec_core::{JoinHandle, Meta, Nanos, Rejected, Threads, task::spawn_at_home, try_spawn_on};
+use exec_core::{
+    JoinHandle, Meta, Nanos, Rejected, Threads,
+    task::{Probed, spawn_at_home},
+    try_spawn_on,
+};
 
 use crate::{
     blocking::{pool::Blocking, unblock::Unblock},
@@ -115,7 +119,8 @@ impl<T: Threads> Spawner<T> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_plain(Observed::new(&self.0, name, location, future))
+        let observed = Observed::new(&self.0, name, location, size_of::<F>());
+        self.spawn_plain(Probed::new(future, observed))
     }
 
     #[inline]

@@ -8,14 +8,27 @@
 //! rest. It does the same where jobs wait that were held to be fast (`pace.rs`) and are not.
 //!
 //! # States
-//! The watch is on (some worker watches, or did within [`GRACE`]) or off. It goes off when all
-//! workers have slept for the length of the grace, so that an idle runtime sleeps for good. A
-//! worker that puts a job into its next slot while the watch is off wakes a sleeper, which
-//! becomes the watch.
+//! The watch is on (a worker that sleeps watches), free (nobody does at the moment) or off. It goes
+//! off when all workers have slept for the length of the grace, so that an idle runtime sleeps for
+//! good. A worker that falls asleep while it is free, or while it is off and others are awake, takes
+//! it. The worker that watches leaves it when it wakes.
+//!
+//! # Protocol
+//! * A worker that queues a job behind the one it runs, while the watch is not on, posts as told in
+//!   `idle.rs`: the sleeper that this wakes, if there is one, finds nothing to do and takes the watch.
+//!   So that this is seldom needed, a poster wakes the watch last of all sleepers.
+//! * A sleeper announces itself, with a fence, and then looks whether any other is awake.
 //!
 //! # Why no job waits for long
-//! A job that is left behind a held-up worker was put there by that worker. The watch was on
-//! then, and takes the job after one or two periods; or it was off, and the put woke a worker.
+//! Let a worker be held up in front of a job that it queued. If the watch was on, it takes the job
+//! after one or two periods, unless it wakes for something else before: then it leaves the watch, and
+//! when it has nothing to do it falls asleep. Otherwise the post woke a sleeper, or found none, or
+//! found a worker that searched: in each case every worker that falls asleep from then on looks who
+//! is awake, sees the one that is held up, and takes the watch. That it sees it: that worker cleared
+//! its bit among the sleepers, and fenced, before it looked at the watch; the other one left the
+//! watch, or never had it, before its fence, after which it looks at the bits. So either the first
+//! finds the watch left and posts, or the second finds the first awake. A guest, which has no bit,
+//! says that it runs and fences, in its place.
 
 use core::{cell::Cell, time::Duration};
 
@@ -26,7 +39,8 @@ use exec_core::{
     sync::{
         atomic::{
             AtomicUsize,
-            Ordering::{AcqRel, Relaxed, Release},
+            Ordering::{AcqRel, Relaxed, Release, SeqCst},
+            fence,
         },
         seeded,
     },
@@ -37,7 +51,7 @@ use crate::{pace::is_backlog, queue::local::Stealer, shared::Shared};
 /// How often the watch looks.
 pub(crate) const PERIOD: Duration = Duration::from_micros(400);
 /// Periods that the watch stays on when all sleep.
-pub(crate) const GRACE: usize = 8;
+pub(crate) const GRACE: usize = if cfg!(loom) { 0 } else { 8 };
 
 /// Nobody watches, and nobody did of late.
 const OFF: usize = usize::MAX;
@@ -62,11 +76,16 @@ impl Watch {
         }
     }
 
-    /// Whether a job that waits behind a held-up worker will be seen.
+    /// Whether a job that is queued now, behind the one that this worker runs, will be seen. If not,
+    /// the worker posts.
     #[inline]
     pub fn is_on(&self) -> bool {
-        // ORDERING: a hint; it changes at most once in several periods.
-        self.by.load(Relaxed) != OFF
+        // ORDERING: a fence lies between the time at which this worker woke and this look; see the
+        // module head.
+        match self.by.load(Relaxed) {
+            FREE => seeded("watch: it counts as on when nobody watches"),
+            by => by != OFF,
+        }
     }
 
     /// Worker `own` is about to sleep: the time until it should look at the others; `None` when it
@@ -95,6 +114,14 @@ impl Watch {
         }
         self.quiet.store(quiet, Relaxed);
         Some(PERIOD)
+    }
+
+    /// A worker is awake: it is no longer among the sleepers, and may queue jobs from now on.
+    pub fn woke(&self) {
+        if !seeded("watch: who wakes does not fence") {
+            // ORDERING: pairs with the fence in `Idle::announce`; see the module head.
+            fence(SeqCst);
+        }
     }
 
     /// Worker `own` no longer sleeps.

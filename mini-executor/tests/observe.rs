@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use exec_core::Meta;
 use mini_executor::{Runtime, TaskState, consume_budget, yield_now};
 use watched::watched;
 
@@ -120,6 +121,68 @@ fn a_dump_says_who_and_where_and_what() {
         assert!(waiting.join().is_err());
         assert!(runtime.dump().is_empty());
         assert!(runtime.metrics().longest_poll > Duration::ZERO);
+    });
+}
+
+#[test]
+fn tasks_of_the_trait_are_seen() {
+    watched(|| {
+        let runtime = observing(1).into_handle();
+        let line = line!() + 1;
+        let task = runtime.spawn_async(pending::<()>());
+        let named = runtime.spawn_async_with(&Meta::new().named("named"), pending::<()>());
+        let dyn_handle = runtime.clone().into_dyn();
+        let behind = dyn_handle.spawn_async(pending::<()>());
+        let dump = runtime.executor().dump();
+        assert_eq!(dump.len(), 3);
+        assert_eq!(
+            (dump[0].name.as_deref(), dump[0].location.line()),
+            (None, line)
+        );
+        assert!(dump[0].location.file().ends_with("observe.rs"));
+        assert_eq!(dump[1].name.as_deref(), Some("named"));
+        for task in [task, named, behind] {
+            task.cancel();
+            assert!(task.join().is_err());
+        }
+        assert!(runtime.executor().dump().is_empty());
+    });
+}
+
+#[test]
+fn local_tasks_are_seen_and_counted() {
+    watched(|| {
+        for runtime in [
+            observing(1),
+            Runtime::builder()
+                .current_thread()
+                .observe(true)
+                .build()
+                .expect("builds"),
+        ] {
+            let set = runtime.local_set();
+            let before = runtime.metrics();
+            let line = line!() + 1;
+            let waiting = set.spawn_local(pending::<()>());
+            let named = set.spawn_local_named("local", async {
+                yield_now().await;
+                mini_executor::spawn_local(async {}).await.expect("ends");
+            });
+            assert_eq!(runtime.dump()[0].state, TaskState::Queued);
+            runtime.block_on(set.run_until(named)).expect("ends");
+            let dump = runtime.dump();
+            assert_eq!(dump.len(), 1, "the others have ended");
+            assert_eq!((dump[0].state, dump[0].polls), (TaskState::Waiting, 1));
+            assert_eq!(dump[0].location.line(), line);
+            let after = runtime.metrics();
+            assert_eq!(after.spawns - before.spawns, 3);
+            // One that waits, one that ends, and one that yields and waits once.
+            assert_eq!(after.polls - before.polls, 5);
+            assert_eq!(after.wakes - before.wakes, 2);
+            drop(waiting);
+            drop(set);
+            assert!(runtime.dump().is_empty(), "dropped with its set");
+        }
     });
 }
 

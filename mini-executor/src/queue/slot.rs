@@ -55,6 +55,7 @@ impl Slot {
     ///
     /// # Safety
     /// Only one thread, the owner, ever calls this.
+    #[inline]
     pub(crate) unsafe fn put(&self, job: Job) -> Result<(), Job> {
         // ORDERING: Acquire pairs with the Release of `take`: the former job has been read.
         let empty = match self.state.load(Acquire) {
@@ -74,6 +75,7 @@ impl Slot {
     }
 
     /// Takes the job, from any thread.
+    #[inline]
     pub(crate) fn take(&self) -> Option<Job> {
         // ORDERING: a hint: empty is the usual answer and costs no exchange.
         if self.state.load(Relaxed) != FULL {

@@ -7,6 +7,10 @@ use alloc::{sync::Arc, vec::Vec};
 
 use exec_core::{
     Job, JobId, Threads,
+    sync::atomic::{
+        Ordering::{Relaxed, SeqCst},
+        fence,
+    },
     wait::{Completion, WaitMode, Waited, park_until},
 };
 
@@ -31,10 +35,15 @@ impl<T: Threads> Worker<T> {
         let bell = Bell::new(shared.ground, shared.driver.clone());
         let role = (Role::Worker, Self::wait_as_guest as WaitFn);
         let worker = Self::new(shared.clone(), index, parts, bell, role);
+        shared.guest_runs.store(true, Relaxed);
+        // ORDERING: pairs with the fence in `Idle::announce`: who falls asleep sees that a guest
+        // runs, or the guest finds the watch left (`watch.rs`).
+        fence(SeqCst);
         context::enter(shared.ground, &worker, || {
             worker.execute(job);
             worker.hand_over();
         });
+        shared.guest_runs.store(false, Relaxed);
         (worker.queue, worker.tasks)
     }
 

@@ -32,6 +32,7 @@ use crate::{
     driver::Bell,
     owned::Owner,
     pace::Stopwatch,
+    padded::Padded,
     phase::CLOSED,
     poll::Patience,
     queue::local::Local,
@@ -55,6 +56,8 @@ pub(crate) struct Worker<T: Threads> {
     pub(crate) index: usize,
     pub(crate) queue: Local,
     tasks: Owner,
+    /// Those of its [`Remote`].
+    counters: Arc<Padded<Counters>>,
     turn: Cell<u32>,
     streak: Cell<u32>,
     searching: Cell<bool>,
@@ -98,6 +101,7 @@ impl<T: Threads> Worker<T> {
                 Some(wait),
             ),
             bell,
+            counters: shared.remotes[index].counters.clone(),
             shared,
             index,
             queue,
@@ -166,8 +170,9 @@ impl<T: Threads> Worker<T> {
         &self.shared.remotes[self.index]
     }
 
+    #[inline]
     pub(crate) fn counters(&self) -> &Counters {
-        &self.remote().counters
+        &self.counters
     }
 
     pub(crate) fn adopt(&self, task: TaskRef) -> u32 {
@@ -193,9 +198,22 @@ impl<T: Threads> Worker<T> {
         self.recheck();
     }
 
+    /// As [`Shared::wake`], on this worker.
+    #[inline]
+    pub(crate) fn wake(&self, job: Job, wake: Wake) -> Result<(), Job> {
+        if self.shared.phase.get() == CLOSED {
+            return Err(job);
+        }
+        let counters = self.counters();
+        counters.scheduled.bump();
+        counters.wakes_of_tasks.bump();
+        self.place_woken(job, wake);
+        Ok(())
+    }
+
     /// Queues a future's next poll.
     #[inline]
-    pub(crate) fn place_woken(&self, job: Job, wake: Wake) {
+    fn place_woken(&self, job: Job, wake: Wake) {
         if self.dispatching.get() {
             // Each in its turn; whether help is needed is seen when all are here.
             self.place_last(job);
@@ -208,12 +226,11 @@ impl<T: Threads> Worker<T> {
         self.recheck();
     }
 
+    #[inline]
     fn place_next(&self, job: Job) {
         match self.queue.put_next(job) {
             // Should this task go on for long, somebody has to see that the next one waits.
-            Ok(None) if !self.shared.watch.is_on() => {
-                self.note_wake(self.shared.idle.hint());
-            }
+            Ok(None) if !self.shared.watch.is_on() => self.call_watch(),
             Ok(None) => {}
             Ok(Some(job)) | Err(job) => {
                 self.place_last(job);
@@ -222,18 +239,26 @@ impl<T: Threads> Worker<T> {
         }
     }
 
+    /// Wakes a sleeper, if there is one, which becomes the watch.
+    #[inline(never)]
+    fn call_watch(&self) {
+        self.note_wake(self.shared.idle.post());
+    }
+
     /// Tasks that were woken here wait in the ring: calls for help if it is worth another worker's
     /// waking, which takes as long as some hundred short polls. For fewer the watch is enough,
     /// which comes for them if they are still here when it looks.
     #[inline]
     fn hint_for_many(&self) {
         let waiting = self.queue.len();
-        let are_many = waiting >= MANY && self.remote().pace.is_worth(waiting);
-        if are_many || waiting > 1 && !self.shared.watch.is_on() {
+        if waiting >= MANY && self.remote().pace.is_worth(waiting) {
             self.note_wake(self.shared.idle.hint());
+        } else if waiting > 1 && !self.shared.watch.is_on() {
+            self.call_watch();
         }
     }
 
+    #[inline]
     pub(crate) fn place_last(&self, job: Job) {
         if let Err(job) = self.queue.push(job) {
             self.overflow(job);

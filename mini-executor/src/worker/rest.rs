@@ -58,6 +58,7 @@ impl<T: Threads> Worker<T> {
             if shared.idle.awake(self.index) == Awake::Alone {
                 shared.idle.search();
             }
+            shared.watch.woke();
             self.searching.set(true);
             return;
         }
@@ -73,7 +74,9 @@ impl<T: Threads> Worker<T> {
         if keeps {
             shared.keeper.disarm(next);
         }
-        if shared.idle.awake(self.index) == Awake::Claimed {
+        let awake = shared.idle.awake(self.index);
+        shared.watch.woke();
+        if awake == Awake::Claimed {
             self.counters().wakes.bump();
             self.searching.set(true);
             self.greedy.set(true);
@@ -91,6 +94,7 @@ impl<T: Threads> Worker<T> {
             self.dispatch(|| self.bell.park(shared.ground, until));
             return;
         };
+        shared.idle.prefer_others(self.index);
         let until = until.min(shared.now().saturating_add(rest));
         self.dispatch(|| {
             self.bell.park(shared.ground, Some(until));
