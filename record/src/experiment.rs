@@ -111,8 +111,11 @@ impl Experiment {
                  keep every worker busy. The figure is how late the small ones are."
             }
             Self::Schedulers => {
-                "In our kernel, the same mix of threads that compute and threads that wait, under each \
-                 policy: how long each waited, when it was first answered, when it was done."
+                "In our kernel, the same threads under each policy, on one processor that counts: three \
+                 that compute, and three that compute a little and wait, which have the better nice \
+                 value. From the kernel's own record: how long each was ready and did not run, and from \
+                 its arrival to its end, the mean of a class; and from an arrival or a waking to the next \
+                 run, the mean over all of them. The policies' charts stand with the race."
             }
         }
     }

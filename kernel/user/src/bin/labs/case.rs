@@ -159,12 +159,6 @@ impl Model {
     }
 }
 
-/// Keeps the calling thread, and those that it will make, on the first so many processors.
-pub(crate) fn confine(cpus: usize) -> Result<(), String> {
-    let mask = u64::MAX >> (64 - cpus.clamp(1, 64));
-    pin(mask)
-}
-
 /// Longer than any system call takes, so that the sleep is one.
 const TICK_NS: u64 = 2_000_000;
 

@@ -32,8 +32,8 @@ const BUDGET: usize = 4 << 20;
 
 pub(crate) fn cases(setting: &Setting) -> Vec<Case> {
     let sizes: &[usize] = setting.pick(
-        &[8, 64, 1024, 65_536][..],
-        &[8, 64, 512, 1024, 4096, 16_384, 65_536],
+        &[64, 1024, 4096, 262_144][..],
+        &[8, 64, 512, 1024, 4096, 32_768, 262_144],
     );
     let most = setting.pick(200, 2_000);
     let mut cases = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn cases(setting: &Setting) -> Vec<Case> {
                     if between == Between::Threads && !kind.joins_threads() {
                         continue;
                     }
-                    let count = (BUDGET / size).clamp(20, most) as u32;
+                    let count = (BUDGET / size).clamp(10, most) as u32;
                     let who = match between {
                         Between::Threads => "threads",
                         Between::Processes => "processes",
