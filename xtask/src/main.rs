@@ -1,10 +1,11 @@
-//! The project commands: `cargo xtask compare | bench | test | loom | …`, one file a verb.
+//! The project commands: `cargo xtask compare | advise | bench | test | loom | …`, one file a verb.
 //!
 //! Exit status: 0 when everything asked for was done and was right, 1 when something
 //! failed, 2 when the command line was wrong, 130 when interrupted.
 
 #![forbid(unsafe_code)]
 
+mod advise;
 mod bench;
 mod browser;
 mod compare;
@@ -37,6 +38,8 @@ struct Cli {
 enum Verb {
     /// Run the same programs under every model and compare them.
     Compare(compare::Args),
+    /// Ask which model suits your work, and measure what decides it.
+    Advise(advise::Args),
     /// Measure a suite of figures.
     #[command(subcommand)]
     Bench(bench::Suite),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     process::end_children_when_interrupted();
     let outcome = match cli.verb {
         Verb::Compare(args) => compare::run(&args),
+        Verb::Advise(args) => advise::run(&args),
         Verb::Bench(suite) => bench::run(&suite).map(|never| match never {}),
         Verb::Test(args) => test::run(&args),
         Verb::Loom(args) => loom::run(&args),

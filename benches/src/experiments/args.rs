@@ -39,6 +39,9 @@ pub struct RunArgs {
     /// The experiments [default: all that run on this system]
     #[arg(value_name = "LABS", value_parser = PossibleValuesParser::new(Experiment::NAMES).try_map(|name| name.parse::<Experiment>()))]
     labs: Vec<Experiment>,
+    /// Only the benches whose names begin so, comma-separated [default: all]
+    #[arg(long, value_name = "BENCHES", value_delimiter = ',')]
+    only: Vec<String>,
     #[command(flatten)]
     setting: SettingArgs,
     /// Rounds, of which the median is taken [default: 7, 3 with --quick]
@@ -97,7 +100,17 @@ impl RunArgs {
         let mut report = Report::here();
         let mut wrong = Vec::new();
         for experiment in Experiment::ALL.iter().filter(asked) {
-            let cases = cases(*experiment, &setting);
+            let mut cases = cases(*experiment, &setting);
+            cases.retain(|case| {
+                let begins = |name: &String| case.bench.starts_with(name);
+                self.only.is_empty() || self.only.iter().any(begins)
+            });
+            if cases.is_empty() && !self.only.is_empty() {
+                eprintln!(
+                    "{experiment}: no bench begins with {}",
+                    self.only.join(" or ")
+                );
+            }
             if !cases.is_empty() && !report.interrupted {
                 eprintln!("{experiment}: {} cases, {rounds} rounds", cases.len());
             }

@@ -22,6 +22,10 @@ pub(crate) struct Args {
           value_parser = PossibleValuesParser::new(Experiment::NAMES).try_map(|name| name.parse::<Experiment>()))]
     labs: Vec<Experiment>,
 
+    /// Of the labs but models, only the benches whose names begin so, comma-separated [default: all]
+    #[arg(long, value_name = "BENCHES", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
     /// The models to compare, comma-separated [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::NAMES).try_map(|name| name.parse::<Model>()))]

@@ -30,6 +30,9 @@ pub(super) fn on_host(lab: &Path, experiment: Experiment, args: &Args) -> anyhow
     if args.quick {
         command.arg("--quick");
     }
+    if !args.only.is_empty() {
+        command.args(["--only", &args.only.join(",")]);
+    }
     let finished = process::run_on_terminal(&mut command, LIMIT);
     // A lab that was interrupted has written what it had, unless that came too early.
     if !finished.outcome.success() && !process::interrupted() {
