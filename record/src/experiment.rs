@@ -31,6 +31,9 @@ names!(
     }
 );
 
+/// The bench that measures what measuring adds, which the page's legend tells.
+pub const OVERHEAD: &str = "create/overhead";
+
 impl Experiment {
     /// The experiment whose bench this is, if its name says so: the experiment's, a slash and a part.
     /// A number is no part: `mixed/100` is the program of that name, at its parameter.

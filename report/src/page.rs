@@ -1,6 +1,8 @@
 //! The page: what was asked, the chart, the table, and where it all comes from.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use record::experiment::OVERHEAD;
+use record::table::figure;
 use record::{Ground, Interval, Machine, Report, Row, metric};
 
 use crate::chart::{self, Width};
@@ -281,10 +283,25 @@ fn legend(rows: &[Row]) -> Markup {
                 li { "The axis is logarithmic where figures lie a factor of 12 or more apart." }
                 li { "Benches that differ in the number at their end only are lines of one chart, over that \
                       number; the figure beside a name is that of the line's end." }
+                @if let Some(overhead) = overhead(rows) { li { (overhead) } }
                 li { "MHz is what the system says after the run; a virtual machine may not know." }
             }
         }
     }
+}
+
+/// What measuring adds to a region, where that was measured.
+fn overhead(rows: &[Row]) -> Option<String> {
+    let time = |subject: &str| {
+        let is_it = |row: &&Row| row.bench == OVERHEAD && row.subject == subject;
+        let row = rows.iter().find(is_it)?;
+        row.median.map(|_| figure(row, row.median))
+    };
+    let (empty, reads) = (time("empty-region")?, time("two-clock-reads")?);
+    Some(format!(
+        "Between the two looks at the clock around a measured region there is nothing but the work: an empty \
+         region measures as {empty}, two looks alone as {reads}."
+    ))
 }
 
 /// A bench's name as the end of an address.
@@ -365,6 +382,21 @@ mod tests {
         for word in ["<script", "http:", "https:", "@import", "url(", "src="] {
             assert!(!html.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn what_measuring_adds_is_told_where_it_is_known() {
+        let mut page = page();
+        assert!(!page.to_html().contains("two looks alone"));
+        for (subject, time) in [("empty-region", 31.0), ("two-clock-reads", 30.0)] {
+            let row = Row::measured(OVERHEAD, &TIME, subject, "host", vec![time]);
+            page.report.rows.push(row);
+        }
+        let html = page.to_html();
+        assert!(
+            html.contains("measures as 31.0 ns, two looks alone as 30.0 ns"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod args;
 mod case;
 mod create;
+mod overhead;
 mod server;
 mod side;
 
@@ -29,7 +30,10 @@ use record::Experiment;
 #[must_use]
 pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
     match experiment {
-        Experiment::Create => create::cases(setting),
+        Experiment::Create => {
+            let overhead = overhead::cases();
+            create::cases(setting).into_iter().chain(overhead).collect()
+        }
         Experiment::Server => server::cases(setting),
         Experiment::Switch
         | Experiment::Ipc
