@@ -207,9 +207,14 @@ fn blocked_states() {
         let mailbox = raw(0x158, [1, 64, RIGHTS, 0, 0, 0]);
         assert!(mailbox >= 0, "{mailbox}");
         blocks(move || raw(0x15a, [mailbox as usize, buffer, 4096, usize::MAX, 0, 0]));
-        let grandchild = process::spawn(|| {
-            signal::suspend();
-            0
+        // It lives until the last of the others' ends of this pipe has been closed.
+        let life: &'static mut [i32; 2] = Box::leak(Box::new([0; 2]));
+        let at = life.as_mut_ptr().expose_provenance();
+        assert_eq!(raw(7, [at, 0, 0, 0, 0, 0]), 0);
+        let [alive, end] = core::hint::black_box(&*life).map(|fd| fd as usize);
+        let grandchild = process::spawn(move || {
+            assert_eq!(raw(6, [end, 0, 0, 0, 0, 0]), 0);
+            raw(2, [alive, buffer, 1, 0, 0, 0]) as i32
         });
         let grandchild = grandchild.expect("a child");
         blocks(move || process::wait(Some(grandchild)));
@@ -222,18 +227,16 @@ fn blocked_states() {
         for _ in 0..2000 {
             syscall::yield_now();
         }
-        signal::kill(grandchild, Signal::STOP).expect("it can be sent");
-        core::mem::forget(thread::spawn(move || {
-            signal::kill(grandchild, Signal::KILL).expect("it can be sent");
-            syscall::exit_group(11)
-        }));
+        core::mem::forget(thread::spawn(|| syscall::exit_group(11)));
         loop {
             core::hint::spin_loop();
         }
     });
     assert_eq!(news, News::Exited(11));
-    // The orphan.
-    while process::wait(None).is_ok() {}
+    // The orphan, which is this process's child now.
+    while let Ok((_, news)) = process::wait(None) {
+        assert_eq!(news, News::Exited(0));
+    }
 }
 
 fn abandoned_lock() {
