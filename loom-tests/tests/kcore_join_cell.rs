@@ -11,7 +11,7 @@ use loom_tests::{breaks, holds};
 const GROUP: u32 = 1;
 
 fn join_meets_exit() {
-    let tid = TidAllocator::new(1).allocate().unwrap();
+    let tid = TidAllocator::<1>::new().allocate().unwrap();
     let cell = immortal(JoinCell::new());
     cell.open(tid, GROUP);
     let ending = thread::spawn(move || assert!(!cell.exit(i32::MIN)));
@@ -40,7 +40,7 @@ fn a_joiner_always_gets_the_code_breaks_when_a_token_is_overwritten() {
 }
 
 fn two_joiners_meet_exit() {
-    let tid = TidAllocator::new(1).allocate().unwrap();
+    let tid = TidAllocator::<1>::new().allocate().unwrap();
     let cell = immortal(JoinCell::new());
     cell.open(tid, GROUP);
     let join = move |cell: &'static JoinCell<Fiber>| {
@@ -68,7 +68,7 @@ fn exactly_one_of_two_joiners_wins_breaks_when_a_late_one_takes_the_code() {
 }
 
 fn detach_meets_exit() {
-    let tid = TidAllocator::new(1).allocate().unwrap();
+    let tid = TidAllocator::<1>::new().allocate().unwrap();
     let cell = immortal(JoinCell::<Fiber>::new());
     cell.open(tid, GROUP);
     let ending = thread::spawn(move || cell.exit(1));

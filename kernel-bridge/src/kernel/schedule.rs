@@ -138,7 +138,8 @@ pub struct ThreadInfo {
     policy: u32,
     /// From -20, served best, to 19.
     pub nice: i32,
-    reserved: u32,
+    /// Page faults that the kernel served.
+    pub faults: u32,
     /// A bit for each processor that it may run on.
     pub cpus: u64,
     /// How often it gave its processor up.
@@ -159,7 +160,7 @@ impl ThreadInfo {
         state: 0,
         policy: 0,
         nice: 0,
-        reserved: 0,
+        faults: 0,
         cpus: 0,
         voluntary: 0,
         involuntary: 0,

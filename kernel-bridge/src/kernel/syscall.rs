@@ -234,6 +234,8 @@ pub struct ThreadStats {
     pub system_ns: u64,
     /// System calls made.
     pub syscalls: u64,
+    /// Page faults that the kernel served: the page was made or copied.
+    pub faults: u64,
 }
 
 /// A thread's first function; it must end in [`exit`], because nothing is there to return to.

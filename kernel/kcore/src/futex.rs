@@ -15,7 +15,7 @@
 use crate::{
     list::{List, WaitLink},
     park::{Pause, Waiter},
-    sync::{SpinLock, seeded},
+    sync::{SpinGuard, SpinLock, seeded},
 };
 
 /// Names one word: the address space (or shared object) and the address in it.
@@ -40,9 +40,12 @@ pub enum WaitEnd {
     Interrupted,
 }
 
-type Bucket<W> = SpinLock<List<W, WaitLink>>;
+/// Aligned, so that finding one is a shift.
+#[derive(Debug)]
+#[repr(align(32))]
+struct Bucket<W>(SpinLock<List<W, WaitLink>>);
 
-/// All waiting threads, in `N` buckets by a hash of their key; `N` is a power of two.
+/// All waiting threads, in `N` buckets by a hash of their key; `N` is a power of two, at most 256.
 #[derive(Debug)]
 pub struct FutexTable<W, const N: usize> {
     buckets: [Bucket<W>; N],
@@ -53,9 +56,9 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
     /// A table without waiters.
     #[must_use]
     pub const fn new() -> Self {
-        assert!(N.is_power_of_two(), "the hash is a mask");
+        assert!(N.is_power_of_two() && N <= 256, "the hash is a mask");
         Self {
-            buckets: [const { SpinLock::new(List::new()) }; N],
+            buckets: [const { Bucket(SpinLock::new(List::new())) }; N],
         }
     }
 }
@@ -66,7 +69,7 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            buckets: core::array::from_fn(|_| SpinLock::new(List::new())),
+            buckets: core::array::from_fn(|_| Bucket(SpinLock::new(List::new()))),
         }
     }
 }
@@ -126,18 +129,19 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
     }
 
     /// Wakes the `n` threads that have waited longest on `key`; returns how many there were.
-    #[inline]
+    #[inline(always)]
     pub fn wake(&self, key: FutexKey, n: usize) -> usize {
-        match n {
-            0 => 0,
-            1 => usize::from(self.wake_one(key)),
-            _ => self.wake_many(key, n),
+        // The usual case has a way of its own that calls nothing.
+        if n == 1
+            && let Some(bucket) = self.bucket(key).try_lock()
+        {
+            return usize::from(Self::wake_one(key, bucket));
         }
+        self.wake_many(key, n)
     }
 
-    #[inline]
-    fn wake_one(&self, key: FutexKey) -> bool {
-        let mut bucket = self.bucket(key).lock();
+    #[inline(always)]
+    fn wake_one(key: FutexKey, mut bucket: SpinGuard<'_, List<W, WaitLink>>) -> bool {
         let Some(who) = bucket.take_first(|who| who.key() == key) else {
             return false;
         };
@@ -148,6 +152,7 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
     }
 
     #[cold]
+    #[inline(never)]
     fn wake_many(&self, key: FutexKey, n: usize) -> usize {
         // No more than wait now: a thread that waits again meanwhile must not keep this going.
         let most = n.min(self.bucket(key).lock().count(|who| who.key() == key));
@@ -156,7 +161,8 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
         } else {
             most
         };
-        (0..most).take_while(|_| self.wake_one(key)).count()
+        let wake_next = || Self::wake_one(key, self.bucket(key).lock());
+        (0..most).take_while(|_| wake_next()).count()
     }
 
     /// How many threads wait in the whole table.
@@ -164,16 +170,16 @@ impl<W: Waiter, const N: usize> FutexTable<W, N> {
     pub fn waiting(&self) -> usize {
         self.buckets
             .iter()
-            .map(|bucket| bucket.lock().count(|_| true))
+            .map(|bucket| bucket.0.lock().count(|_| true))
             .sum()
     }
 
     #[inline]
-    fn bucket(&self, key: FutexKey) -> &Bucket<W> {
+    fn bucket(&self, key: FutexKey) -> &SpinLock<List<W, WaitLink>> {
         // A multiplicative hash: words of one cache line and of one page get different buckets. Equal
         // addresses of several address spaces share one; the key tells them apart.
         let hash = key.address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &self.buckets[(hash >> 40) as usize & (N - 1)]
+        &self.buckets[(hash >> 56) as usize & (N - 1)].0
     }
 }
 

@@ -65,14 +65,20 @@ pub struct JoinCell<W> {
 
 impl<W: Waiter> JoinCell<W> {
     /// A vacant cell.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            inner: SpinLock::new(Inner::VACANT),
+        }
+    }
+
+    /// A vacant cell.
+    #[cfg(loom)]
     #[must_use]
     pub fn new() -> Self {
         Self {
-            inner: SpinLock::new(Inner {
-                tid: None,
-                group: 0,
-                state: State::Vacant,
-            }),
+            inner: SpinLock::new(Inner::VACANT),
         }
     }
 
@@ -217,6 +223,12 @@ impl<W: Waiter> JoinCell<W> {
 }
 
 impl<W> Inner<W> {
+    const VACANT: Self = Self {
+        tid: None,
+        group: 0,
+        state: State::Vacant,
+    };
+
     /// Whether `tid` is or was this cell's.
     fn check(&self, tid: Tid, group: u32) -> Result<(), JoinError> {
         match self.tid {
@@ -274,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_code_is_given_once_and_in_full() {
-        let mut tids = TidAllocator::new(1);
+        let mut tids = TidAllocator::<1>::new();
         let tid = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(tid, 7);
@@ -289,7 +301,7 @@ mod tests {
 
     #[test]
     fn an_old_tid_never_meets_the_next_thread() {
-        let mut tids = TidAllocator::new(1);
+        let mut tids = TidAllocator::<1>::new();
         let old = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(old, 1);
@@ -309,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_second_joiner_is_refused_while_the_first_waits() {
-        let mut tids = TidAllocator::new(1);
+        let mut tids = TidAllocator::<1>::new();
         let tid = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(tid, 1);
@@ -325,7 +337,7 @@ mod tests {
 
     #[test]
     fn an_interrupted_joiner_leaves_the_thread_joinable() {
-        let mut tids = TidAllocator::new(1);
+        let mut tids = TidAllocator::<1>::new();
         let tid = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(tid, 1);
@@ -341,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_code_that_nobody_can_ask_for_is_abandoned() {
-        let mut tids = TidAllocator::new(1);
+        let mut tids = TidAllocator::<1>::new();
         let tid = tids.allocate().unwrap();
         let cell = JoinCell::<Nobody>::new();
         cell.open(tid, 1);
@@ -354,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_detached_thread_frees_its_tid_itself() {
-        let mut tids = TidAllocator::new(1);
+        let mut tids = TidAllocator::<1>::new();
         let tid = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(tid, 1);

@@ -7,7 +7,7 @@
 //!   [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
-//!   [`IdleSet`]): they carry their
+//!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
@@ -26,9 +26,11 @@ pub mod madt;
 pub mod program;
 pub mod sched;
 
+mod accounts;
 mod contents;
 mod family;
 mod frames;
+mod front;
 mod futex;
 mod idle;
 mod join;
@@ -52,9 +54,11 @@ mod tree;
 mod user_range;
 mod wait_queue;
 
+pub use accounts::{Accounts, Usage};
 pub use contents::{Contents, NoRoom};
 pub use family::{Ending, Family, INIT, News, NoChild, Wake, Which};
 pub use frames::FrameBitmap;
+pub use front::FrontWord;
 pub use futex::{FutexKey, FutexTable, WaitEnd};
 pub use idle::IdleSet;
 pub use join::{JoinCell, JoinError};
@@ -70,7 +74,7 @@ pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap
 pub use semaphore::{Overflow, Semaphore};
 pub use shares::FrameShares;
 pub use signals::{Action, Disposition, Dispositions, Fate, Handler, Signal, SignalSet};
-pub use state::{State, StateCell};
+pub use state::{State, StateCell, Steps};
 #[cfg(loom)]
 pub use sync::with_seed;
 pub use sync::{SpinGuard, SpinLock};

@@ -10,7 +10,8 @@
 //! # Protocol
 //! Whoever moves a thread says so with [`StateCell::enter`], which asserts that the step is one of
 //! the table. The steps are ordered by what moves the thread (a run queue's lock, the parking word);
-//! this word follows them.
+//! this word follows them. Where steps may have to be recorded, [`StateCell::enter_quietly`] comes
+//! first: one look at [`Steps`] says both that the step is allowed and that nobody records it.
 
 use crate::sync::{AtomicU32, Ordering};
 
@@ -91,6 +92,53 @@ const PREDECESSORS: [u32; 6] = [
     State::Running.bit(),
 ];
 
+/// Which states may follow which, as long as nobody records the steps; then none.
+#[derive(Debug)]
+pub struct Steps([AtomicU32; 6]);
+
+impl Steps {
+    /// Nobody records.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub const fn new() -> Self {
+        let mut steps = [const { AtomicU32::new(0) }; 6];
+        let mut to = 0;
+        while to < steps.len() {
+            steps[to] = AtomicU32::new(PREDECESSORS[to]);
+            to += 1;
+        }
+        Self(steps)
+    }
+
+    /// Nobody records.
+    #[cfg(loom)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(PREDECESSORS.map(AtomicU32::new))
+    }
+
+    /// From now on steps are recorded, or are not. Other CPUs may see that a little later.
+    pub fn record(&self, on: bool) {
+        for (step, before) in self.0.iter().zip(PREDECESSORS) {
+            // ORDERING: Relaxed: a CPU that sees it late begins late.
+            step.store(if on { 0 } else { before }, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether steps are recorded.
+    #[must_use]
+    pub fn are_recorded(&self) -> bool {
+        // ORDERING: Relaxed: as in `record`.
+        self.0[0].load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The state of one thread.
 #[derive(Debug)]
 pub struct StateCell(AtomicU32);
@@ -109,21 +157,30 @@ impl StateCell {
     ///
     /// # Panics
     /// If `to` may not follow: two sides moved one thread.
-    #[inline(always)]
     pub fn enter(&self, to: State) -> State {
         // ORDERING: Relaxed: what moves the thread orders its steps, and readers want a recent state.
-        let from = self.0.load(Ordering::Relaxed);
-        let before = PREDECESSORS[to as usize];
-        let allowed = if before.is_power_of_two() {
-            from == before.trailing_zeros()
-        } else {
-            before >> from & 1 != 0
-        };
-        if !allowed {
-            wrong_step(State::from_number(from), to);
-        }
+        let from = State::from_number(self.0.load(Ordering::Relaxed));
+        assert!(
+            from.may_become(to),
+            "invariant: a thread that is {} can't become {}",
+            from.name(),
+            to.name()
+        );
         self.0.store(to as u32, Ordering::Relaxed);
-        State::from_number(from)
+        from
+    }
+
+    /// Goes on to `to` if that is allowed and not to be recorded; else false, and nothing has changed.
+    #[inline(always)]
+    #[must_use]
+    pub fn enter_quietly(&self, to: State, steps: &Steps) -> bool {
+        // ORDERING: Relaxed: as in `enter`.
+        let from = self.0.load(Ordering::Relaxed);
+        let quiet = steps.0[to as usize].load(Ordering::Relaxed) >> from & 1 != 0;
+        if quiet {
+            self.0.store(to as u32, Ordering::Relaxed);
+        }
+        quiet
     }
 
     /// The state, which may be another the moment after.
@@ -139,16 +196,6 @@ impl Default for StateCell {
     fn default() -> Self {
         Self::new()
     }
-}
-
-#[cold]
-#[inline(never)]
-fn wrong_step(from: State, to: State) -> ! {
-    panic!(
-        "invariant: a thread that is {} can't become {}",
-        from.name(),
-        to.name()
-    )
 }
 
 #[cfg(all(test, not(loom)))]
@@ -169,6 +216,20 @@ mod tests {
             assert_eq!(cell.get(), state);
             last = state;
         }
+    }
+
+    #[test]
+    fn a_step_is_quiet_if_it_is_allowed_and_nobody_records() {
+        let (cell, steps) = (StateCell::new(), Steps::new());
+        assert!(cell.enter_quietly(State::New, &steps));
+        assert!(!cell.enter_quietly(State::Running, &steps), "not allowed");
+        assert_eq!(cell.get(), State::New);
+        steps.record(true);
+        assert!(steps.are_recorded() && !cell.enter_quietly(State::Ready, &steps));
+        assert_eq!(cell.get(), State::New);
+        steps.record(false);
+        assert!(!steps.are_recorded() && cell.enter_quietly(State::Ready, &steps));
+        assert_eq!(cell.get(), State::Ready);
     }
 
     #[test]

@@ -6,8 +6,6 @@
 //! generation, so a number comes back only after all 2^31 have been used (the generation then
 //! starts again at 1).
 
-use alloc::collections::VecDeque;
-
 /// Bits of a tid that name the slot.
 const SLOT_BITS: u32 = 12;
 /// The greatest generation that leaves a tid positive.
@@ -57,28 +55,33 @@ impl Tid {
     }
 }
 
-/// Gives out tids.
+/// Gives out tids of `N` slots, at most [`Tid::MAX_SLOTS`].
 #[derive(Debug)]
-pub struct TidAllocator {
-    /// Tids that may be given out, oldest first; each slot is here or in use.
-    free: VecDeque<Tid>,
+pub struct TidAllocator<const N: usize> {
+    /// A ring of the tids that may be given out, oldest first; each slot is here or in use.
+    free: [Tid; N],
+    first: usize,
+    count: usize,
 }
 
-impl TidAllocator {
-    /// An allocator of `slots` slots.
-    ///
-    /// # Panics
-    /// If there are more than [`Tid::MAX_SLOTS`].
+impl<const N: usize> TidAllocator<N> {
+    /// All slots are free.
     #[must_use]
-    pub fn new(slots: usize) -> Self {
+    pub const fn new() -> Self {
         assert!(
-            slots <= Tid::MAX_SLOTS,
-            "a tid has {SLOT_BITS} bits for its slot"
+            N > 0 && N <= Tid::MAX_SLOTS,
+            "a tid has 12 bits for its slot"
         );
+        let mut free = [Tid(0); N];
+        let mut slot = 0;
+        while slot < N {
+            free[slot] = Tid(1 << SLOT_BITS | slot as u32);
+            slot += 1;
+        }
         Self {
-            free: (0..slots as u32)
-                .map(|slot| Tid((1 << SLOT_BITS) | slot))
-                .collect(),
+            free,
+            first: 0,
+            count: N,
         }
     }
 
@@ -86,7 +89,10 @@ impl TidAllocator {
     #[inline]
     #[must_use]
     pub fn allocate(&mut self) -> Option<Tid> {
-        self.free.pop_front()
+        self.count = self.count.checked_sub(1)?;
+        let tid = self.free[self.first % N];
+        self.first = (self.first + 1) % N;
+        Some(tid)
     }
 
     /// Takes a tid back, once its thread has ended and been joined.
@@ -97,14 +103,20 @@ impl TidAllocator {
         } else {
             tid.generation() + 1
         };
-        self.free
-            .push_back(Tid(generation << SLOT_BITS | tid.slot() as u32));
+        self.free[(self.first + self.count) % N] = Tid(generation << SLOT_BITS | tid.slot() as u32);
+        self.count += 1;
     }
 
     /// How many tids can be given out now.
     #[must_use]
     pub fn available(&self) -> usize {
-        self.free.len()
+        self.count
+    }
+}
+
+impl<const N: usize> Default for TidAllocator<N> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -114,7 +126,7 @@ mod tests {
 
     #[test]
     fn numbers_are_positive_and_all_different() {
-        let mut tids = TidAllocator::new(3);
+        let mut tids = TidAllocator::<3>::new();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..1000 {
             let tid = tids.allocate().unwrap();
@@ -127,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_full_table_says_so() {
-        let mut tids = TidAllocator::new(2);
+        let mut tids = TidAllocator::<2>::new();
         let first = tids.allocate().unwrap();
         assert!(tids.allocate().is_some());
         assert_eq!(tids.allocate(), None);
@@ -140,8 +152,8 @@ mod tests {
 
     #[test]
     fn the_last_generation_is_followed_by_the_first() {
-        let mut tids = TidAllocator::new(1);
-        tids.free = [Tid(LAST_GENERATION << SLOT_BITS)].into();
+        let mut tids = TidAllocator::<1>::new();
+        tids.free = [Tid(LAST_GENERATION << SLOT_BITS)];
         let last = tids.allocate().unwrap();
         assert!(i32::try_from(last.raw()).is_ok());
         tids.free(last);

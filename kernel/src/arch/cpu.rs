@@ -14,13 +14,14 @@ use core::{
 };
 
 use flight_recorder::Ring;
+use kcore::Tid;
 use x86_64::registers::model_specific::Msr;
 
 use crate::{
     arch::tables::{STAR, Segments, TaskState},
     mm::address_space::AddressSpace,
     proc::thread::Thread,
-    sched::queue::CpuQueue,
+    sched::queue::{CpuQueue, Front},
     syscall,
 };
 
@@ -51,8 +52,6 @@ pub(crate) struct Cpu {
     pub(crate) space: Cell<Option<Arc<AddressSpace>>>,
     /// Which one that is, for a quick look.
     pub(crate) space_at: Cell<*const AddressSpace>,
-    /// The thread that has just been left, and what becomes of it; see [`crate::sched`].
-    pub(crate) left: Cell<(&'static Thread, crate::sched::Leave)>,
     /// Ready threads and sleeping threads that belong here. Shared.
     pub(crate) queue: CpuQueue,
     /// What happened here lately; see [`crate::trace`]. Written here, read by all.
@@ -95,8 +94,7 @@ pub(crate) fn prepare(number: u32, apic_id: u8) -> u64 {
         segments: UnsafeCell::new(Segments::new()),
         space: Cell::new(None),
         space_at: Cell::new(core::ptr::null()),
-        left: Cell::new((idle, crate::sched::Leave::Idle)),
-        queue: CpuQueue::new(number),
+        queue: CpuQueue::new(number, Tid::MAX_SLOTS, Front::new()),
         ring: Ring::new(),
         flush_asked: AtomicU64::new(0),
         flush_done: AtomicU64::new(0),

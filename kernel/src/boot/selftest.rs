@@ -12,7 +12,7 @@ use core::hint::black_box;
 use kcore::SpinLock;
 use x86_64::instructions::interrupts;
 
-use crate::{arch::cpu, arch::switch, sched};
+use crate::arch::{clock, cpu, switch};
 
 static LOCK: SpinLock<()> = SpinLock::new(());
 
@@ -43,7 +43,7 @@ extern "C" fn stack_overflow() -> ! {
 
 extern "C" fn interrupt() -> ! {
     let guard = LOCK.lock();
-    sched::init();
+    clock::start_tick();
     interrupts::enable();
     loop {
         core::hint::spin_loop();

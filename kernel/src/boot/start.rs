@@ -14,7 +14,7 @@ use crate::{
     exit_code,
     fs::root,
     mm::{self, phys::PhysAddr},
-    proc::{self, exec},
+    proc::exec,
     sched, trace,
 };
 
@@ -31,8 +31,6 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
     pic::mask();
     lapic::init();
     clock::calibrate();
-    proc::init();
-    sched::init();
     smp::start_others(&apic_ids);
     if available > apic_ids.len() {
         crate::println!(

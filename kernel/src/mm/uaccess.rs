@@ -7,9 +7,9 @@
 //! was left. So a bad address, or one that another thread unmaps meanwhile, is `EFAULT` and never
 //! more.
 
-use core::arch::global_asm;
+use core::{arch::global_asm, mem::MaybeUninit};
 
-use kcore::UserRange;
+use kcore::{USER_END, UserRange};
 
 use crate::syscall::errno::Errno;
 
@@ -112,25 +112,53 @@ global_asm!(
     "clac",
     "xor eax, eax",
     "ret",
-    // user_text(rdi to, rsi from, rdx n > 0) -> length without NUL, n if there is none, -1 if it failed
+    // user_text(rdi to, rsi from, rdx n > 0) -> length without NUL, n if there is none, -1 if it failed.
+    // By 16 bytes where they end before the page does. A fault may change the vector registers, so what
+    // is needed after the load is made after it.
     ".globl user_text",
     "user_text:",
     "mov rcx, rdx",
     "stac",
     "2:",
+    "cmp rcx, 16",
+    "jb user_text_byte",
+    "mov eax, esi",
+    "and eax, 0xfff",
+    "cmp eax, 0xff0",
+    "ja user_text_byte",
+    ".globl user_text_words",
+    "user_text_words:",
+    "movdqu xmm0, [rsi]",
+    "movdqu [rdi], xmm0",
+    "pxor xmm1, xmm1",
+    "pcmpeqb xmm1, xmm0",
+    "pmovmskb eax, xmm1",
+    "test eax, eax",
+    "jnz 3f",
+    "add rsi, 16",
+    "add rdi, 16",
+    "sub rcx, 16",
+    "jnz 2b",
+    "xor eax, eax",
+    "jmp 4f",
+    "3:",
+    "bsf eax, eax",
+    "4:",
+    "sub rdx, rcx",
+    "add rax, rdx",
+    "clac",
+    "ret",
     ".globl user_text_byte",
     "user_text_byte:",
     "lodsb",
     "stosb",
     "test al, al",
-    "loopne 2b",
-    "clac",
-    "jne 3f",
-    "inc rcx",
-    "3:",
-    "mov rax, rdx",
-    "sub rax, rcx",
-    "ret",
+    "jz 5f",
+    "dec rcx",
+    "jnz 2b",
+    "5:",
+    "xor eax, eax",
+    "jmp 4b",
     ".globl user_text_failed",
     "user_text_failed:",
     "mov rax, -1",
@@ -160,6 +188,7 @@ unsafe extern "C" {
     static user_store_word: u8;
     static user_store_failed: u8;
     static user_probe_byte: u8;
+    static user_text_words: u8;
     static user_text_byte: u8;
     static user_text_failed: u8;
 }
@@ -187,6 +216,7 @@ pub(crate) fn recovery(rip: u64) -> Option<Recovery> {
         (&raw const user_load_word, &raw const user_load_failed),
         (&raw const user_store_word, &raw const user_store_failed),
         (&raw const user_probe_byte, &raw const user_store_failed),
+        (&raw const user_text_words, &raw const user_text_failed),
         (&raw const user_text_byte, &raw const user_text_failed),
     ];
     if rip == (&raw const user_peek_word) as u64 {
@@ -272,17 +302,27 @@ pub(crate) fn copy_in_now(from: UserRange, bytes: &mut [u8]) -> Result<(), NotTh
 pub(crate) struct UserWord(u64);
 
 impl UserWord {
-    /// The word at an address.
+    /// The word at an address. One in a page that nobody can have is found out when it is touched; who
+    /// does not touch it [checks](Self::check).
     ///
     /// # Errors
-    /// `EINVAL` if it is not aligned, `EFAULT` if it is not in user memory.
-    #[inline]
+    /// `EINVAL` if it is not aligned, `EFAULT` if it is in the kernel's half.
+    #[inline(always)]
     pub(crate) fn new(address: u64) -> Result<Self, Errno> {
-        if !address.is_multiple_of(4) {
-            return Err(Errno::EINVAL);
+        const LOWER_HALF_ALIGNED: u64 = (1 << 47) - 4;
+        if address & !LOWER_HALF_ALIGNED != 0 {
+            return Err(bad_word(address));
         }
-        check(address, 4)?;
         Ok(Self(address))
+    }
+
+    /// Whether it is in user memory, mapped or not.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    #[cold]
+    pub(crate) fn check(self) -> Result<(), Errno> {
+        check(self.0, 4).map(|_| ())
     }
 
     /// Where it is.
@@ -313,6 +353,16 @@ impl UserWord {
             return Ok(true);
         }
         has_another(word)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn bad_word(address: u64) -> Errno {
+    if address.is_multiple_of(4) {
+        Errno::EFAULT
+    } else {
+        Errno::EINVAL
     }
 }
 
@@ -363,19 +413,42 @@ pub(crate) fn probe(at: u64, len: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Copies a text that ends with a NUL, which is not copied.
+/// Copies a text that ends with a NUL, which does not count.
 ///
 /// # Errors
 /// `EFAULT` if it cannot be read to its end, `ENAMETOOLONG` if it does not end within `buffer`.
-pub(crate) fn copy_text(from: u64, buffer: &mut [u8]) -> Result<&[u8], Errno> {
-    let reachable = kcore::USER_END.saturating_sub(from);
+pub(crate) fn copy_text(from: u64, buffer: &mut [MaybeUninit<u8>]) -> Result<&[u8], Errno> {
+    let reachable = USER_END.saturating_sub(from);
     let len = (buffer.len() as u64).min(reachable);
     check(from, len.max(1))?;
     // SAFETY: reads user memory only, writes at most `len` bytes of the slice; a fault ends it.
     let found = unsafe { user_text(buffer.as_mut_ptr() as u64, from, len) };
-    match usize::try_from(found) {
-        Ok(end) if found < len => Ok(&buffer[..end]),
-        Ok(_) if found == len && len == buffer.len() as u64 => Err(Errno::ENAMETOOLONG),
-        _ => Err(Errno::EFAULT),
+    if found < len {
+        // SAFETY: as many have been written.
+        Ok(unsafe { buffer[..found as usize].assume_init_ref() })
+    } else if found == len && len == buffer.len() as u64 {
+        Err(Errno::ENAMETOOLONG)
+    } else {
+        Err(Errno::EFAULT)
+    }
+}
+
+/// Room for a text of less than `N` bytes.
+pub(crate) struct Text<const N: usize>([MaybeUninit<u8>; N]);
+
+impl<const N: usize> Text<N> {
+    /// With nothing in it.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; N])
+    }
+
+    /// As [`copy_text`].
+    ///
+    /// # Errors
+    /// See there.
+    #[inline]
+    pub(crate) fn copy_in(&mut self, from: u64) -> Result<&[u8], Errno> {
+        copy_text(from, &mut self.0)
     }
 }

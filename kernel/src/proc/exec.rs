@@ -28,7 +28,7 @@ use crate::{
     },
     sched,
     syscall::errno::Errno,
-    trap::frame::TrapFrame,
+    trap::frame::{Entry, TrapFrame},
 };
 
 /// The first thread's stack ends here.
@@ -77,10 +77,10 @@ impl From<ExecError> for Errno {
     }
 }
 
-/// A program that could start: its memory, and its first thread's registers.
+/// A program that could start.
 struct Image {
     space: Arc<AddressSpace>,
-    frame: TrapFrame,
+    entry: Entry,
 }
 
 /// Starts the first process; the first argument is the program.
@@ -99,7 +99,7 @@ pub(crate) fn start_first(arguments: &[String]) -> Result<(), ExecError> {
         &process,
         &image.space,
         path,
-        &Start::fresh(&image.frame, SignalSet::EMPTY),
+        &Start::fresh(image.entry, SignalSet::EMPTY),
     )
     .map_err(|_| ExecError::TooMany)
 }
@@ -124,7 +124,7 @@ pub(crate) fn spawn(thread: &Thread, path: &[u8], arguments: &[Vec<u8>]) -> Resu
         &child,
         &image.space,
         path,
-        &Start::fresh(&image.frame, thread.mask()),
+        &Start::fresh(image.entry, thread.mask()),
     ) {
         Ok(()) => Ok(child.pid()),
         Err(error) => {
@@ -170,7 +170,7 @@ pub(crate) fn exec(
     thread.set_name(name_of(path));
     thread.set_vectors(&fpu::INITIAL);
     sched::set_own_user_bases([0; 2]);
-    *frame = image.frame;
+    *frame = image.entry.into();
     Ok(())
 }
 
@@ -225,7 +225,11 @@ fn load(
     let (stack_pointer, argv) = push_arguments(&space, arguments)?;
     let count = arguments.len() as u64;
     Ok(Image {
-        frame: TrapFrame::start(program.entry, stack_pointer, [count, argv]),
+        entry: Entry {
+            at: program.entry,
+            stack: stack_pointer,
+            arguments: [count, argv],
+        },
         space: Arc::new(space),
     })
 }

@@ -16,7 +16,7 @@ use kcore::{Ending, Tid};
 
 use crate::{
     arch::{
-        cpu,
+        clock, cpu,
         lapic::{self, VECTOR_RESCHEDULE},
         qemu, serial,
     },
@@ -41,7 +41,9 @@ pub(crate) fn exit_thread(code: i32) -> ! {
     table::forget(tid);
     // The structure keeps its share of the process until the thread has been left.
     let process = thread.process();
-    thread.hand_over(&process.ended);
+    thread
+        .accounts()
+        .hand_over(&process.ended, clock::counter());
     signal::leave_to_others(thread, process);
     if table::cell(tid).exit(code) {
         table::free_tid(process, tid);

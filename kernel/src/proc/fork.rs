@@ -7,7 +7,7 @@ use crate::{
         family,
         process::Process,
         table,
-        thread::{Start, Thread},
+        thread::{Registers, Start, Thread},
     },
     sched::{self, own_user_bases},
     syscall::errno::Errno,
@@ -31,8 +31,7 @@ pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
         Arc::new(Process::new(pid, Some(parent), Arc::clone(&space), files))
     })?;
     let start = Start {
-        frame,
-        vectors: Some(thread.vectors()),
+        registers: Registers::Copied(frame, thread.vectors()),
         user_bases: own_user_bases(),
         mask: thread.mask(),
     };

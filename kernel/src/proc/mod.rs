@@ -1,6 +1,5 @@
 //! Processes and threads: what they are, how they begin and how they end.
 
-pub(crate) mod accounts;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod family;
@@ -9,8 +8,3 @@ pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod table;
 pub(crate) mod thread;
-
-/// Makes the tables; before any thread.
-pub(crate) fn init() {
-    table::init();
-}

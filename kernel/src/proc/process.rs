@@ -17,14 +17,16 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use kcore::{Dispositions, Ending, Limits, Resource, Signal, SpinLock, UNLIMITED, WaitQueue};
+use kcore::{
+    Accounts, Dispositions, Ending, Limits, Resource, Signal, SpinLock, UNLIMITED, Usage, WaitQueue,
+};
 
 use crate::{
+    arch::clock,
     fs::descriptors::Descriptors,
     ipc::Owned,
     mm::address_space::AddressSpace,
     proc::{
-        accounts::{Accounts, ThreadStats},
         signal::{self, Signals},
         table,
         thread::ThreadRef,
@@ -143,9 +145,10 @@ impl Process {
 
     /// What all its threads have used, ended ones included. Meanwhile they go on: a thread that ends
     /// while this is asked may be missing, and is counted the next time.
-    pub(crate) fn stats(&self) -> ThreadStats {
-        let mut sum = self.ended.stats(0);
-        table::for_each(self.pid, |thread| sum += thread.stats());
+    pub(crate) fn usage(&self) -> Usage {
+        let now = clock::counter();
+        let mut sum = self.ended.usage(now);
+        table::for_each(self.pid, |thread| sum += thread.accounts().usage(now));
         sum
     }
 

@@ -36,7 +36,7 @@ use crate::{
     },
     sched,
     syscall::errno::Errno,
-    trap::frame::TrapFrame,
+    trap::frame::{Entry, TrapFrame, USER_FLAGS},
 };
 
 /// The signals of a process.
@@ -302,9 +302,14 @@ fn call(
     uaccess::store_u64(return_at, handler.restorer)?;
     thread.take_saved_mask();
     thread.set_mask(mask.with(handler.mask).with(SignalSet::only(signal)));
+    let entry = Entry {
+        at: handler.entry,
+        stack: return_at,
+        arguments: [u64::from(signal.number()), at],
+    };
     *frame = TrapFrame {
         rdx: at,
-        ..TrapFrame::start(handler.entry, return_at, [u64::from(signal.number()), at])
+        ..entry.into()
     };
     Ok(())
 }
@@ -318,11 +323,10 @@ pub(crate) fn return_from_handler(thread: &'static Thread, frame: &mut TrapFrame
     });
     match saved {
         Ok(saved) if UserRange::new(saved.registers.rip, 1).is_some() => {
-            let start = TrapFrame::start(saved.registers.rip, saved.registers.rsp, [0; 2]);
             *frame = TrapFrame {
-                cs: start.cs,
-                ss: start.ss,
-                flags: start.flags | saved.registers.flags & OWN_FLAGS,
+                cs: frame.cs,
+                ss: frame.ss,
+                flags: USER_FLAGS | saved.registers.flags & OWN_FLAGS,
                 vector: 0,
                 error: 0,
                 ..saved.registers

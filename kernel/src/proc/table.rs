@@ -1,12 +1,12 @@
 //! All threads: the pool of structures, the tids, and the join cells.
 //!
 //! # Who owns what
-//! The pool and the tids have a lock each; a join cell has its own. A tid is in use from
+//! The pool and the tids have one lock; a join cell has its own. A tid is in use from
 //! [`create`] until its thread has ended *and* been joined; the structure and its kernel
 //! stack go back to the pool as soon as the thread has been left, joined or not. The pool keeps some
 //! structures with their stacks, to be quick; the stacks of all others go back to the free frames.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kcore::{JoinCell, Resource, SpinLock, Tid, TidAllocator};
@@ -20,20 +20,13 @@ use crate::{
     syscall::errno::Errno,
 };
 
-struct Table {
-    pool: SpinLock<Pool>,
-    tids: SpinLock<TidAllocator>,
-    cells: Box<[JoinCell<ThreadRef>]>,
-    /// The thread of each slot while it lives.
-    living: Box<[AtomicPtr<Thread>]>,
-}
-
 /// How many structures without a thread keep their stacks.
 const KEPT: usize = 64;
 
 struct Pool {
+    tids: TidAllocator<{ Tid::MAX_SLOTS }>,
     /// Structures without a thread, with their stacks.
-    free: Vec<&'static Thread>,
+    free: heapless::Vec<&'static Thread, KEPT>,
     /// Structures without a thread whose stacks have been given back.
     bare: Vec<&'static Thread>,
     all: Vec<&'static Thread>,
@@ -42,58 +35,38 @@ struct Pool {
     next_stack: usize,
 }
 
-static TABLE: spin::Once<Table> = spin::Once::new();
+static POOL: SpinLock<Pool> = SpinLock::new(Pool {
+    tids: TidAllocator::new(),
+    free: heapless::Vec::new(),
+    bare: Vec::new(),
+    all: Vec::new(),
+    spare_stacks: Vec::new(),
+    next_stack: 0,
+});
+static CELLS: [JoinCell<ThreadRef>; Tid::MAX_SLOTS] = [const { JoinCell::new() }; Tid::MAX_SLOTS];
+/// The thread of each slot while it lives.
+static LIVING: [AtomicPtr<Thread>; Tid::MAX_SLOTS] =
+    [const { AtomicPtr::new(core::ptr::null_mut()) }; Tid::MAX_SLOTS];
 
-pub(super) fn init() {
-    TABLE.call_once(|| Table {
-        pool: SpinLock::new(Pool {
-            free: Vec::with_capacity(KEPT),
-            bare: Vec::with_capacity(Tid::MAX_SLOTS),
-            all: Vec::with_capacity(Tid::MAX_SLOTS),
-            spare_stacks: Vec::new(),
-            next_stack: 0,
-        }),
-        tids: SpinLock::new(TidAllocator::new(Tid::MAX_SLOTS)),
-        cells: (0..Tid::MAX_SLOTS).map(|_| JoinCell::new()).collect(),
-        living: (0..Tid::MAX_SLOTS).map(|_| AtomicPtr::default()).collect(),
-    });
-}
-
-#[inline]
-fn table() -> &'static Table {
-    TABLE
-        .get()
-        .expect("invariant: the table is made before any thread")
-}
-
-/// A thread structure and a tid for a new thread.
+/// A structure and a tid for a new thread.
 #[inline]
 fn reserve() -> Result<(&'static Thread, Tid), Errno> {
-    let tid = table().tids.lock().allocate().ok_or(Errno::EAGAIN)?;
-    match take_structure() {
-        Ok(thread) => Ok((thread, tid)),
-        Err(error) => {
-            table().tids.lock().free(tid);
-            Err(error)
-        }
+    let mut pool = POOL.lock();
+    let tid = pool.tids.allocate().ok_or(Errno::EAGAIN)?;
+    if let Some(thread) = pool.free.pop() {
+        return Ok((thread, tid));
     }
-}
-
-/// A structure from the pool, or a new one.
-#[inline]
-fn take_structure() -> Result<&'static Thread, Errno> {
-    let kept = table().pool.lock().free.pop();
-    kept.map_or_else(make_structure, Ok)
+    drop(pool);
+    make_structure()
+        .map(|thread| (thread, tid))
+        .inspect_err(|_| POOL.lock().tids.free(tid))
 }
 
 /// Puts a structure without a thread into the pool.
 #[inline]
 fn put_structure(thread: &'static Thread) {
-    let mut pool = table().pool.lock();
-    if pool.free.len() < KEPT {
-        pool.free.push(thread);
-    } else {
-        drop(pool);
+    let full = POOL.lock().free.push(thread);
+    if full.is_err() {
         put_bare(thread);
     }
 }
@@ -101,24 +74,24 @@ fn put_structure(thread: &'static Thread) {
 #[cold]
 fn put_bare(thread: &'static Thread) {
     stacks::release(thread.stack_end());
-    table().pool.lock().bare.push(thread);
+    POOL.lock().bare.push(thread);
 }
 
 /// How many pages the pool keeps in stacks that nobody uses.
 pub(crate) fn kept_pages() -> usize {
-    table().pool.lock().free.len() * stacks::STACK_PAGES as usize
+    POOL.lock().free.len() * stacks::STACK_PAGES as usize
 }
 
 /// A structure with a fresh stack. Made without the lock: it takes a while.
 #[cold]
 fn make_structure() -> Result<&'static Thread, Errno> {
-    let mut pool = table().pool.lock();
+    let mut pool = POOL.lock();
     if let Some(thread) = pool.bare.pop() {
         drop(pool);
         return stacks::make_again(thread.stack_end())
             .map(|()| thread)
             .map_err(|OutOfFrames| {
-                table().pool.lock().bare.push(thread);
+                POOL.lock().bare.push(thread);
                 Errno::EAGAIN
             });
     }
@@ -128,7 +101,7 @@ fn make_structure() -> Result<&'static Thread, Errno> {
     });
     drop(pool);
     let made = Thread::new(number);
-    let mut pool = table().pool.lock();
+    let mut pool = POOL.lock();
     match made {
         Ok(thread) => {
             pool.all.push(thread);
@@ -159,21 +132,21 @@ pub(crate) fn create(
     process.thread_begins(tid.raw());
     thread.prepare(tid, Arc::clone(process), Arc::clone(space), name, start);
     // ORDERING: Release pairs with `find`.
-    table().living[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
+    LIVING[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
     Ok((thread, tid))
 }
 
 /// Where the thread of this tid meets its joiner.
 #[inline]
 pub(crate) fn cell(tid: Tid) -> &'static JoinCell<ThreadRef> {
-    &table().cells[tid.slot()]
+    &CELLS[tid.slot()]
 }
 
 /// Gives a tid of `process` back whose thread has ended and been joined, or was detached.
 #[inline]
 pub(crate) fn free_tid(process: &Process, tid: Tid) {
     process.tid_freed();
-    table().tids.lock().free(tid);
+    POOL.lock().tids.free(tid);
 }
 
 /// Gives back the tid `last`, and all others of a process whose other threads have ended: nobody can
@@ -187,7 +160,7 @@ pub(super) fn free_tids(process: &Process, last: Tid, living: u32) {
     // As a rule that is all, and saves the look at each slot.
     free(cell(last));
     if process.tid_count() > living {
-        table().cells.iter().for_each(free);
+        CELLS.iter().for_each(free);
     }
 }
 
@@ -195,7 +168,7 @@ pub(super) fn free_tids(process: &Process, last: Tid, living: u32) {
 #[inline]
 pub(super) fn forget(tid: Tid) {
     // ORDERING: Release: as in `create`.
-    table().living[tid.slot()].store(core::ptr::null_mut(), Ordering::Release);
+    LIVING[tid.slot()].store(core::ptr::null_mut(), Ordering::Release);
 }
 
 /// Takes back the structure of a thread that has been left for the last time.
@@ -210,7 +183,7 @@ pub(crate) fn recycle(thread: &'static Thread) {
 /// The living thread with this tid in the process `pid`.
 pub(crate) fn find(tid: Tid, pid: u32) -> Option<&'static Thread> {
     // ORDERING: Acquire pairs with `create`.
-    let thread = table().living[tid.slot()].load(Ordering::Acquire);
+    let thread = LIVING[tid.slot()].load(Ordering::Acquire);
     // SAFETY: null, or a structure that lives for ever.
     let thread = unsafe { thread.as_ref() }?;
     (thread.tid() == tid.raw() && thread.pid() == pid).then_some(thread)
@@ -228,7 +201,7 @@ pub(crate) fn for_each(pid: u32, mut each: impl FnMut(&'static Thread)) {
 /// Calls `each` for every living thread.
 pub(crate) fn for_all(mut each: impl FnMut(&'static Thread)) {
     for index in 0.. {
-        let Some(thread) = table().pool.lock().all.get(index).copied() else {
+        let Some(thread) = POOL.lock().all.get(index).copied() else {
             return;
         };
         if thread.pid() != 0 {

@@ -6,7 +6,7 @@
 
 use core::arch::global_asm;
 
-use kcore::IdleSet;
+use kcore::{IdleSet, State};
 
 use crate::{
     arch::{
@@ -15,7 +15,7 @@ use crate::{
     },
     mm::address_space,
     proc::thread::Thread,
-    sched::{Leave, switch_to},
+    sched::{Leave, switch_to, take_next},
 };
 
 static IDLE: IdleSet = IdleSet::new();
@@ -60,15 +60,17 @@ pub(crate) extern "C" fn enter() -> ! {
     }
 }
 
-/// A ready thread: from here, else from the next CPU that has one.
+/// A ready thread, which is `Running` from now on: from here, else from the next CPU that has one.
 fn find_work() -> Option<&'static Thread> {
     let own = cpu::this();
-    own.queue.next_to_run().or_else(|| {
+    take_next(own, false).or_else(|| {
         let count = cpu::count();
-        (1..count).find_map(|step| {
+        let stolen = (1..count).find_map(|step| {
             let other = cpu::get((own.number() + step) % count);
             other.queue.steal(own.number())
-        })
+        })?;
+        stolen.0.enter_state(State::Running);
+        Some(stolen.0)
     })
 }
 

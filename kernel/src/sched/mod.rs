@@ -5,14 +5,14 @@
 //! parking word says so, and whoever shall wake it knows it) or *left for ever*.
 //!
 //! # Who owns what
-//! A CPU's run queue and timers have their locks in [`queue`]; `left` and `current` are touched by
-//! their own CPU only; a thread's share is as [`kcore::sched`] says.
+//! A CPU's run queue and timers have their locks in [`queue`]; `current` is touched by its own CPU
+//! only; a thread's share is as [`kcore::sched`] says.
 //!
 //! # Protocol
-//! [`switch_away`] picks the next thread (the idle thread if there is none), notes in the CPU's `left`
-//! which thread it leaves and why, and switches stacks. The first thing that runs on the other stack
-//! is [`settle`]: it looks at `left` and finishes what could not be done while the old stack was still
-//! in use: put the old thread into the run queue, or mark it as parked, or take back its structure.
+//! [`switch_away`] picks the next thread (the idle thread if there is none) and switches stacks; which
+//! thread it leaves and why, [`Left`], goes with it in two registers. The first thing that runs on the
+//! other stack is [`settle`]: it finishes what could not be done while the old stack was still in use:
+//! put the old thread into the run queue, or mark it as parked, or take back its structure.
 //! No lock is held across a switch.
 //!
 //! # Why nothing is lost
@@ -36,12 +36,16 @@ use crate::{
         switch,
     },
     mm::address_space,
-    proc::{signal, table, thread::Thread},
+    proc::{
+        signal, table,
+        thread::{Thread, ThreadRef},
+    },
     trap::frame::TrapFrame,
 };
 
 /// Why a thread was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub(crate) enum Leave {
     /// It can run on: put it into the run queue.
     Ready,
@@ -55,37 +59,59 @@ pub(crate) enum Leave {
     Idle,
 }
 
-/// Starts the tick of the first CPU.
-pub(crate) fn init() {
-    clock::start_tick();
+/// Makes a thread ready: into the queue of the calling CPU, and an idle CPU is told.
+#[inline(always)]
+pub(crate) fn make_ready(thread: &'static Thread) {
+    if enqueue_quickly(cpu::this(), thread) {
+        idle::wake_one();
+    } else {
+        make_ready_slowly(thread);
+    }
 }
 
-/// Makes a thread ready: into the queue of the calling CPU, and an idle CPU is told.
-#[inline]
-pub(crate) fn make_ready(thread: &'static Thread) {
-    enqueue(cpu::this(), thread);
+#[inline(never)]
+fn make_ready_slowly(thread: &'static Thread) {
+    enqueue_slowly(cpu::this(), thread);
     idle::wake_one();
 }
 
-/// Puts a thread into a run queue: that of `cpu`, if it may run there.
-#[inline]
+/// Puts a thread into a run queue: that of `cpu`, the calling one, if it may run there.
+#[inline(always)]
 fn enqueue(cpu: &Cpu, thread: &'static Thread) {
+    if !enqueue_quickly(cpu, thread) {
+        enqueue_slowly(cpu, thread);
+    }
+}
+
+/// As [`enqueue`], if there is nothing to look at; else false.
+#[inline(always)]
+fn enqueue_quickly(cpu: &Cpu, thread: &'static Thread) -> bool {
+    // A CPU's front is filled by the CPU itself, and nobody else moves the thread now.
+    thread.share().is_usual()
+        && cpu.queue.has_room_in_front()
+        && thread.enter_quietly(State::Ready)
+        && {
+            cpu.queue.put_front(ThreadRef(thread));
+            true
+        }
+}
+
+#[inline(never)]
+fn enqueue_slowly(cpu: &Cpu, thread: &'static Thread) {
     thread.enter_state(State::Ready);
     if thread.share().may_run_on(cpu.number()) {
-        cpu.queue.push(thread);
+        cpu.queue.push(ThreadRef(thread));
     } else {
         enqueue_elsewhere(thread);
     }
 }
 
-#[cold]
-#[inline(never)]
 fn enqueue_elsewhere(thread: &'static Thread) {
     let cpu = cpu::all()
         .filter(|cpu| thread.share().may_run_on(cpu.number()))
         .min_by_key(|cpu| cpu.queue.ready())
         .expect("invariant: a thread may run on some CPU");
-    cpu.queue.push(thread);
+    cpu.queue.push(ThreadRef(thread));
     lapic::send(cpu.apic_id(), VECTOR_RESCHEDULE);
 }
 
@@ -104,10 +130,36 @@ fn balance(own: &Cpu) {
     }
 }
 
+/// Takes the thread that runs next on this CPU; without one, the idle thread if `idle`.
+#[inline(always)]
+fn take_next(cpu: &Cpu, idle: bool) -> Option<&'static Thread> {
+    let Some(first) = cpu.queue.take_front() else {
+        return take_next_of_many(cpu, idle);
+    };
+    first.0.enter_state(State::Running);
+    Some(first.0)
+}
+
+#[inline(never)]
+fn take_next_of_many(cpu: &Cpu, idle: bool) -> Option<&'static Thread> {
+    match cpu.queue.next_to_run() {
+        Some(next) => {
+            next.0.enter_state(State::Running);
+            Some(next.0)
+        }
+        None => idle.then_some(cpu.idle()),
+    }
+}
+
+/// What a thread is for its policy has changed.
+pub(crate) fn reconsider() {
+    cpu::all().for_each(|cpu| cpu.queue.yield_front());
+}
+
 /// Lets another ready thread run, if there is one on this CPU.
 pub(crate) fn yield_now() {
     let cpu = cpu::this();
-    if let Some(next) = cpu.queue.next_to_run() {
+    if let Some(next) = take_next(cpu, false) {
         let thread = cpu::current();
         thread.accounts().count_voluntary();
         switch_to(cpu, thread, next, Leave::Ready);
@@ -117,7 +169,7 @@ pub(crate) fn yield_now() {
 /// Takes the CPU from the running thread, if others are ready.
 pub(crate) fn preempt() {
     let cpu = cpu::this();
-    if let Some(next) = cpu.queue.next_to_run() {
+    if let Some(next) = take_next(cpu, false) {
         let thread = cpu::current();
         thread.accounts().count_involuntary();
         switch_to(cpu, thread, next, Leave::Ready);
@@ -136,7 +188,7 @@ pub(crate) fn tick() -> bool {
         balance(cpu);
     }
     let running = cpu::current();
-    !running.is_idle() && cpu.queue.timer_ticks(running, ticks)
+    !running.is_idle() && cpu.queue.timer_ticks(&ThreadRef(running), ticks)
 }
 
 /// Stops the calling thread until its next token.
@@ -166,17 +218,17 @@ pub(crate) fn leave_for_ever() -> ! {
 #[inline(always)]
 fn switch_away(thread: &'static Thread, leave: Leave) {
     let cpu = cpu::this();
-    let next = cpu.queue.next_to_run().unwrap_or_else(|| cpu.idle());
+    let next = take_next(cpu, true).expect("invariant: there is the idle thread");
     switch_to(cpu, thread, next, leave);
 }
 
-/// Switches from the calling thread, `old`, to `next`; comes back when `old` is resumed, maybe on
+/// Switches from the calling thread, `old`, to `next`, which is `Running` already; comes back when `old` is resumed, maybe on
 /// another CPU.
 #[inline(always)]
 fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leave) {
     let now = clock::counter();
-    old.stop_account(now);
-    next.start_account(now);
+    old.accounts().stop(now);
+    next.accounts().start(now);
     if next.space_at() != cpu.space_at.get() {
         // An idle thread keeps what is loaded.
         if let Some(space) = next.try_space() {
@@ -184,29 +236,52 @@ fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leav
         }
     }
     old.set_user_bases(swap_user_bases(next.user_bases()));
-    cpu.left.set((old, leave));
     cpu.set_current(next);
-    if !next.is_idle() {
-        next.enter_state(State::Running);
-    }
     // SAFETY: `next` was in the run queue (or is the idle thread, which runs here only): its stack
     // pointer is stored, and nobody else resumes it. Its `context` is ours from now on to read.
     let context = unsafe { next.context().read() };
+    let left = Left { old, leave };
     // SAFETY: as above; the old thread's `context` is its own, and this is the old thread.
-    unsafe { switch::switch_stack(old.context(), context) };
-    settle();
+    let left = unsafe { switch::switch_stack(old.context(), context, left) };
+    settle(left);
+}
+
+/// The thread that a CPU has just left, and what becomes of it: handed over in registers from one side
+/// of the switch to the other.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Left {
+    pub(crate) old: &'static Thread,
+    pub(crate) leave: Leave,
+}
+
+impl Left {
+    /// What was handed over.
+    ///
+    /// # Safety
+    /// The registers must hold the two fields of a `Left`.
+    #[inline(always)]
+    pub(crate) unsafe fn from_registers(old: *const Thread, leave: u64) -> Self {
+        // SAFETY: the caller's promise; threads live for ever.
+        let old = unsafe { &*old };
+        // SAFETY: the caller's promise: the number of one of them.
+        let leave = unsafe { core::mem::transmute::<u64, Leave>(leave) };
+        Self { old, leave }
+    }
 }
 
 /// Finishes the switch on the new stack.
 #[inline(always)]
-fn settle() {
+fn settle(Left { old, leave }: Left) {
     let cpu = cpu::this();
-    let (old, leave) = cpu.left.get();
-    // The first two are short, because every switch passes here.
+    // In the order of how often; every switch passes here.
+    if leave == Leave::Parked {
+        return settle_parked(cpu, old, State::Waiting);
+    }
+    core::hint::cold_path();
     match leave {
         Leave::Ready => enqueue(cpu, old),
-        Leave::Parked => settle_parked(cpu, old, State::Waiting),
-        Leave::Idle => {}
+        Leave::Parked | Leave::Idle => {}
         Leave::Stopped | Leave::Ended => settle_rarely(cpu, old, leave),
     }
 }
@@ -231,13 +306,13 @@ fn settle_rarely(cpu: &Cpu, old: &'static Thread, leave: Leave) {
 }
 
 /// The first thing that a new thread runs: the switch to it ends here.
-pub(crate) extern "C" fn first_return(frame: &mut TrapFrame) {
-    settle();
+pub(crate) extern "C" fn first_return(frame: &mut TrapFrame, left: Left) {
+    settle(left);
     let thread = cpu::current();
     if thread.has_work() {
         signal::work(thread, frame);
     }
-    thread.accounts().enter_user();
+    thread.accounts().enter_user(clock::counter());
 }
 
 /// The calling thread's `fs` and `gs` bases.

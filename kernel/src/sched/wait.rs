@@ -8,7 +8,10 @@ use kcore::Pause;
 
 use crate::{
     arch::{clock, cpu},
-    proc::{signal, thread::Thread},
+    proc::{
+        signal,
+        thread::{Thread, ThreadRef},
+    },
     sched::park,
 };
 
@@ -22,9 +25,7 @@ pub(crate) const FOREVER: u64 = u64::MAX;
 /// A token may be stale: the caller looks whether its wait is over, and comes back if not.
 #[inline(always)]
 pub(crate) fn pause_until(thread: &'static Thread, deadline_ns: u64) -> Pause {
-    if thread.has_work() && signal::interrupts_wait(thread) {
-        return Pause::Interrupted;
-    }
+    // Whoever gives the thread work leaves a token with it, so the look afterwards is enough.
     if deadline_ns == FOREVER {
         park(thread);
     } else if !park_until(thread, deadline_ns) {
@@ -79,9 +80,10 @@ fn park_until(thread: &'static Thread, deadline_ns: u64) -> bool {
     }
     // The timer stays on this CPU, wherever the thread wakes up.
     let cpu = cpu::this();
-    cpu.queue.add_timer(deadline_ns, thread);
+    cpu.queue
+        .add_timer(deadline_ns, thread.tid(), ThreadRef(thread));
     park(thread);
-    cpu.queue.cancel_timer(deadline_ns, thread);
+    cpu.queue.cancel_timer(deadline_ns, thread.tid());
     true
 }
 

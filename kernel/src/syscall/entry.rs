@@ -2,29 +2,25 @@
 //!
 //! # Protocol
 //! The same frame as after an interrupt, so that whoever looks at a stopped program finds its
-//! registers in one place; but `rbp` and `r12` to `r15` are not stored, because Rust preserves them
-//! and nobody reads them there; fork stores them itself. The vector registers are stored as well: programs built elsewhere keep
-//! values in them across a system call, and no value of the kernel gets out.
+//! registers in one place. What is not stored: `rbx`, `rbp` and `r12` to `r15`, because Rust preserves
+//! them and nobody reads them there (fork stores them itself); the two segments, which are there since
+//! the thread began; `rax`, which is the result's. The vector registers are stored: programs built
+//! elsewhere keep values in them across a system call, and no value of the kernel gets out.
 //!
 //! Between entry and exit: account the program's time, count the call, look the function up in
-//! [`CALLS`](super::CALLS) and call it as C with the arguments where they are; store the result; do
-//! what the thread was asked to do (end, take a signal); account the kernel's time. `rbx` holds the thread meanwhile. On the
-//! way back the callee-saved registers but `rbx` need no load: Rust has preserved them.
+//! [`CALLS`](super::CALLS) and call it as C with the arguments where they are; do what the thread was
+//! asked to do (end, take a signal); account the kernel's time.
 
 use core::{
     arch::{global_asm, naked_asm},
     mem::offset_of,
 };
 
+use kcore::Accounts;
+
 use crate::{
-    arch::{
-        cpu::{CURRENT_OFFSET, RSP0_OFFSET, USER_RSP_OFFSET},
-        tables::{USER_CODE, USER_DATA},
-    },
-    proc::{
-        accounts::{SYSCALLS_OFFSET, USER_OFFSET},
-        thread::{ACCOUNTS_OFFSET, WORK_OFFSET},
-    },
+    arch::cpu::{CURRENT_OFFSET, RSP0_OFFSET, USER_RSP_OFFSET},
+    proc::thread::{ACCOUNTS_OFFSET, WORK_OFFSET},
     syscall::process,
     trap::frame::TrapFrame,
 };
@@ -37,57 +33,50 @@ global_asm!(
     "swapgs",
     "mov gs:[{user_rsp}], rsp",
     "mov rsp, gs:[{rsp0}]",
-    "push {user_data}",
-    "push gs:[{user_rsp}]",
-    "push r11",
-    "push {user_code}",
-    "push rcx",
-    "sub rsp, 32",
-    "push rax",
-    "push rdx",
-    "push rsi",
-    "push rdi",
-    "push r8",
-    "push r9",
-    "push r10",
-    "push rbx",
-    "sub rsp, 40",
-    "fxsave64 [rsp + 176]",
+    "sub rsp, {frame_len}",
+    "mov [rsp + {rip}], rcx",
+    "mov [rsp + {flags}], r11",
+    "mov rcx, gs:[{user_rsp}]",
+    "mov [rsp + {rsp}], rcx",
+    "mov [rsp + {rdx}], rdx",
+    "mov [rsp + {rsi}], rsi",
+    "mov [rsp + {rdi}], rdi",
+    "mov [rsp + {r8}], r8",
+    "mov [rsp + {r9}], r9",
+    "mov [rsp + {r10}], r10",
+    "fxsave64 [rsp + {frame_len}]",
     "mov r11, rax",
-    "mov rbx, gs:[{current}]",
+    "mov rcx, gs:[{current}]",
     "rdtsc",
     "shl rdx, 32",
     "or rax, rdx",
-    "add [rbx + {user_time}], rax",
-    "inc qword ptr [rbx + {syscalls}]",
-    "mov rdx, [rsp + {frame_rdx}]",
+    "add [rcx + {user_time}], rax",
+    "inc qword ptr [rcx + {syscalls}]",
+    "mov rdx, [rsp + {rdx}]",
     "mov rcx, r10",
     "cmp r11, {count}",
     "jae 4f",
-    "lea rax, [rip + {calls}]",
-    "call [rax + r11 * 8]",
+    "call [{calls} + r11 * 8]",
     "2:",
-    "mov [rsp + {frame_rax}], rax",
-    "cmp dword ptr [rbx + {work_offset}], 0",
+    "mov rcx, gs:[{current}]",
+    "cmp dword ptr [rcx + {work_offset}], 0",
     "jne 5f",
-    "3:",
+    "mov r11, rax",
     "rdtsc",
     "shl rdx, 32",
     "or rax, rdx",
-    "sub [rbx + {user_time}], rax",
-    "fxrstor64 [rsp + 176]",
-    "add rsp, 40",
-    "pop rbx",
-    "pop r10",
-    "pop r9",
-    "pop r8",
-    "pop rdi",
-    "pop rsi",
-    "pop rdx",
-    "pop rax",
-    "mov rcx, [rsp + 32]",
-    "mov r11, [rsp + 48]",
-    "mov rsp, [rsp + 56]",
+    "sub [rcx + {user_time}], rax",
+    "fxrstor64 [rsp + {frame_len}]",
+    "mov rax, r11",
+    "mov rdx, [rsp + {rdx}]",
+    "mov rsi, [rsp + {rsi}]",
+    "mov rdi, [rsp + {rdi}]",
+    "mov r8, [rsp + {r8}]",
+    "mov r9, [rsp + {r9}]",
+    "mov r10, [rsp + {r10}]",
+    "mov rcx, [rsp + {rip}]",
+    "mov r11, [rsp + {flags}]",
+    "mov rsp, [rsp + {rsp}]",
     "swapgs",
     "sysretq",
     "4:",
@@ -96,6 +85,8 @@ global_asm!(
     // Something to do first: complete the frame, since a signal's handler may be called with it, and
     // go back with all of it.
     "5:",
+    "mov [rsp + {rax}], rax",
+    "mov [rsp + {rbx}], rbx",
     "mov [rsp + {r15}], r15",
     "mov [rsp + {r14}], r14",
     "mov [rsp + {r13}], r13",
@@ -130,13 +121,10 @@ global_asm!(
     user_rsp = const USER_RSP_OFFSET,
     rsp0 = const RSP0_OFFSET,
     current = const CURRENT_OFFSET,
-    user_data = const USER_DATA,
-    user_code = const USER_CODE,
-    user_time = const ACCOUNTS_OFFSET + USER_OFFSET,
-    syscalls = const ACCOUNTS_OFFSET + SYSCALLS_OFFSET,
+    user_time = const ACCOUNTS_OFFSET + Accounts::USER_OFFSET,
+    syscalls = const ACCOUNTS_OFFSET + Accounts::SYSCALLS_OFFSET,
     work_offset = const WORK_OFFSET,
-    frame_rdx = const offset_of!(TrapFrame, rdx),
-    frame_rax = const offset_of!(TrapFrame, rax),
+    frame_len = const size_of::<TrapFrame>(),
     count = const super::COUNT,
     calls = sym super::CALLS,
     unknown = sym super::unknown,
@@ -148,8 +136,19 @@ global_asm!(
     r13 = const offset_of!(TrapFrame, r13),
     r12 = const offset_of!(TrapFrame, r12),
     rbp = const offset_of!(TrapFrame, rbp),
+    rbx = const offset_of!(TrapFrame, rbx),
+    r10 = const offset_of!(TrapFrame, r10),
+    r9 = const offset_of!(TrapFrame, r9),
+    r8 = const offset_of!(TrapFrame, r8),
+    rdi = const offset_of!(TrapFrame, rdi),
+    rsi = const offset_of!(TrapFrame, rsi),
+    rdx = const offset_of!(TrapFrame, rdx),
+    rax = const offset_of!(TrapFrame, rax),
     r11 = const offset_of!(TrapFrame, r11),
     rcx = const offset_of!(TrapFrame, rcx),
+    rip = const offset_of!(TrapFrame, rip),
+    flags = const offset_of!(TrapFrame, flags),
+    rsp = const offset_of!(TrapFrame, rsp),
 );
 
 unsafe extern "C" {
@@ -172,6 +171,7 @@ pub(super) extern "C" fn fork(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
         "mov [rsp + 8 + {r13}], r13",
         "mov [rsp + 8 + {r12}], r12",
         "mov [rsp + 8 + {rbp}], rbp",
+        "mov [rsp + 8 + {rbx}], rbx",
         "lea rdi, [rsp + 8]",
         "jmp {fork}",
         r15 = const offset_of!(TrapFrame, r15),
@@ -179,6 +179,7 @@ pub(super) extern "C" fn fork(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
         r13 = const offset_of!(TrapFrame, r13),
         r12 = const offset_of!(TrapFrame, r12),
         rbp = const offset_of!(TrapFrame, rbp),
+        rbx = const offset_of!(TrapFrame, rbx),
         fork = sym process::fork,
     )
 }

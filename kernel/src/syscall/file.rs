@@ -8,7 +8,7 @@ use super::Result;
 use crate::{
     arch::cpu,
     fs::{descriptors::Flags, file::OpenFile, pipe::Pipe, root},
-    mm::uaccess,
+    mm::uaccess::{self, Text},
     syscall::errno::Errno,
 };
 
@@ -20,8 +20,8 @@ fn with_path<R>(
     path: u64,
     f: impl FnOnce(DirectoryId, &[u8]) -> core::result::Result<R, Errno>,
 ) -> core::result::Result<R, Errno> {
-    let mut buffer = [0; PATH_LEN];
-    let path = uaccess::copy_text(path, &mut buffer)?;
+    let mut text = Text::<PATH_LEN>::new();
+    let path = text.copy_in(path)?;
     let directory = cpu::current().process().files.lock().directory;
     f(directory, path)
 }

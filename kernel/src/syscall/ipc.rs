@@ -17,7 +17,7 @@ use crate::{
     mm::{
         address_space::Access,
         frames::Frame,
-        uaccess::{self, NotThere},
+        uaccess::{self, NotThere, Text},
     },
     proc::thread::ThreadRef,
     sched::wait::{self, Deadline},
@@ -238,15 +238,15 @@ const NAME_LEN: usize = 108;
 
 /// socket_listen(name, connections that may wait) → fd.
 pub(super) fn socket_listen(name: u64, limit: u64) -> Result {
-    let mut buffer = [0; NAME_LEN];
-    let name = uaccess::copy_text(name, &mut buffer)?;
+    let mut text = Text::<NAME_LEN>::new();
+    let name = text.copy_in(name)?;
     insert(socket::listen(name, limit)?)
 }
 
 /// socket_connect(name, time-out) → fd.
 pub(super) fn socket_connect(name: u64, timeout_ns: u64) -> Result {
-    let mut buffer = [0; NAME_LEN];
-    let name = uaccess::copy_text(name, &mut buffer)?;
+    let mut text = Text::<NAME_LEN>::new();
+    let name = text.copy_in(name)?;
     let connected = socket::connect(name, Deadline::new(timeout_ns));
     insert(connected.map_err(|error| at_once(error, timeout_ns))?)
 }

@@ -59,7 +59,11 @@ mod schedule;
 mod signal;
 mod thread;
 
-use crate::{arch::cpu, syscall::errno::Errno, trap::frame::TrapFrame};
+use crate::{
+    arch::{clock, cpu},
+    syscall::errno::Errno,
+    trap::frame::TrapFrame,
+};
 
 type Result = core::result::Result<u64, Errno>;
 
@@ -79,7 +83,10 @@ static CALLS: [Call; COUNT] = {
                     let _ = ($a, $b, $c, $d, $e);
                     match $module::$function($($argument),*) {
                         Ok(value) => value,
-                        Err(errno) => errno.to_result(),
+                        Err(errno) => {
+                            core::hint::cold_path();
+                            errno.to_result()
+                        }
                     }
                 }
                 call
@@ -178,5 +185,5 @@ extern "C" fn unknown(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
 extern "C" fn work(frame: &mut TrapFrame) {
     let thread = cpu::current();
     crate::proc::signal::work(thread, frame);
-    thread.accounts().enter_user();
+    thread.accounts().enter_user(clock::counter());
 }

@@ -1,13 +1,14 @@
 //! System calls about processes.
 
 use alloc::{vec, vec::Vec};
+use core::mem::MaybeUninit;
 
 use kcore::{LimitError, Resource, UserRange, Which};
 
 use super::Result;
 use crate::{
     arch::cpu,
-    mm::uaccess,
+    mm::uaccess::{self, Text},
     proc::{exec, family, fork},
     sched,
     syscall::{errno::Errno, file::PATH_LEN},
@@ -40,7 +41,7 @@ const ARGUMENTS_LEN: usize = 32 << 10;
 /// The words at `argv`, a table of addresses that ends with 0; none if `argv` is 0.
 fn arguments(argv: u64) -> core::result::Result<Vec<Vec<u8>>, Errno> {
     let mut words = Vec::new();
-    let mut buffer = vec![0; ARGUMENTS_LEN];
+    let mut buffer = vec![MaybeUninit::uninit(); ARGUMENTS_LEN];
     let mut left = ARGUMENTS_LEN;
     if argv == 0 {
         return Ok(words);
@@ -66,8 +67,8 @@ fn arguments(argv: u64) -> core::result::Result<Vec<Vec<u8>>, Errno> {
 
 /// spawn(path, argv) → the number of a child that runs the program.
 pub(super) fn spawn(path: u64, argv: u64) -> Result {
-    let mut buffer = [0; PATH_LEN];
-    let path = uaccess::copy_text(path, &mut buffer)?;
+    let mut text = Text::<PATH_LEN>::new();
+    let path = text.copy_in(path)?;
     let words = arguments(argv)?;
     exec::spawn(cpu::current(), path, &words).map(u64::from)
 }
@@ -75,8 +76,8 @@ pub(super) fn spawn(path: u64, argv: u64) -> Result {
 /// exec(path, argv): the program takes the place of the caller's; returns only an error.
 pub(super) extern "C" fn exec(path: u64, argv: u64, frame: &mut TrapFrame) -> u64 {
     let mut run = || {
-        let mut buffer = [0; PATH_LEN];
-        let path = uaccess::copy_text(path, &mut buffer)?;
+        let mut text = Text::<PATH_LEN>::new();
+        let path = text.copy_in(path)?;
         let words = arguments(argv)?;
         exec::exec(cpu::current(), path, &words, frame)
     };

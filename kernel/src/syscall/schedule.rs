@@ -6,9 +6,10 @@ use kcore::{Tid, sched::PolicyKind};
 
 use super::Result;
 use crate::{
-    arch::cpu,
+    arch::{clock, cpu},
     mm::uaccess,
     proc::{table, thread::Thread},
+    sched,
     syscall::errno::Errno,
     trace,
 };
@@ -60,12 +61,13 @@ pub(super) fn set_affinity(tid: u64, cpus: u64) -> Result {
         return Err(Errno::EINVAL);
     }
     thread.share().set_affinity(cpus);
+    sched::reconsider();
     Ok(0)
 }
 
 /// thread_list(buffer of entries, how many fit) → how many threads live.
 ///
-/// An entry is tid, pid, state, policy, nice and a zero in 32 bits each; the CPUs, voluntary and
+/// An entry is tid, pid, state, policy, nice and page faults in 32 bits each; the CPUs, voluntary and
 /// involuntary switches, nanoseconds in ring 3 and in the kernel in 64 bits each; the name, cut to 32
 /// bytes, zeros after it.
 pub(super) fn thread_list(buffer: u64, room: u64) -> Result {
@@ -82,32 +84,27 @@ pub(super) fn thread_list(buffer: u64, room: u64) -> Result {
 }
 
 fn entry(thread: &Thread) -> [u8; ENTRY_LEN] {
-    let stats = thread.stats();
+    let usage = thread.accounts().usage(clock::counter());
     let share = thread.share();
-    let mut entry = [0; ENTRY_LEN];
-    let (numbers, name) = entry.split_at_mut(ENTRY_LEN - NAME_LEN);
-    let (short, long) = numbers.split_at_mut(24);
-    let short_values = [
+    let short = [
         thread.tid(),
         thread.pid(),
         thread.state() as u32,
         share.policy() as u32,
         share.nice() as u32,
-        0,
+        u32::try_from(usage.faults).unwrap_or(u32::MAX),
     ];
-    for (place, value) in short.as_chunks_mut().0.iter_mut().zip(short_values) {
-        *place = value.to_ne_bytes();
-    }
-    let long_values = [
+    let long = [
         share.affinity(),
-        stats.voluntary,
-        stats.involuntary,
-        stats.user_ns,
-        stats.system_ns,
+        usage.voluntary,
+        usage.involuntary,
+        clock::to_ns(usage.user),
+        clock::to_ns(usage.system),
     ];
-    for (place, value) in long.as_chunks_mut().0.iter_mut().zip(long_values) {
-        *place = value.to_ne_bytes();
-    }
+    let mut entry = [0; ENTRY_LEN];
+    let (numbers, name) = entry.split_at_mut(ENTRY_LEN - NAME_LEN);
+    numbers[..24].copy_from_slice(short.map(u32::to_ne_bytes).as_flattened());
+    numbers[24..].copy_from_slice(long.map(u64::to_ne_bytes).as_flattened());
     let own_name = thread.name();
     let len = own_name.len().min(NAME_LEN);
     name[..len].copy_from_slice(&own_name.as_bytes()[..len]);
@@ -165,5 +162,6 @@ fn for_process(pid: u64, mut each: impl FnMut(&'static Thread)) -> Result {
         found = true;
         each(thread);
     });
+    sched::reconsider();
     if found { Ok(0) } else { Err(Errno::ESRCH) }
 }

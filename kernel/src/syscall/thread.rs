@@ -4,15 +4,15 @@ use kcore::{Ending, JoinError, Tid};
 
 use super::Result;
 use crate::{
-    arch::cpu,
-    mm::uaccess,
+    arch::{clock, cpu},
+    mm::uaccess::{self, Text},
     proc::{
         exit, table,
         thread::{NAME_LEN, Start, ThreadRef},
     },
     sched::{self, wait},
     syscall::errno::Errno,
-    trap::frame::TrapFrame,
+    trap::frame::Entry,
 };
 
 /// exit(code): the calling thread only.
@@ -41,8 +41,8 @@ pub(super) fn yield_now() -> Result {
 ///
 /// The thread starts as if it had been called with the argument; its return address is 0.
 pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Result {
-    let mut buffer = [0; NAME_LEN + 1];
-    let name = uaccess::copy_text(name, &mut buffer)?;
+    let mut text = Text::<{ NAME_LEN + 1 }>::new();
+    let name = text.copy_in(name)?;
     let own = cpu::current();
     let process = own.process();
     if !own.space().is_executable(entry) {
@@ -50,13 +50,15 @@ pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Re
     }
     let stack = (stack_end & !15).wrapping_sub(8);
     uaccess::store_u64(stack, 0)?;
-    let frame = TrapFrame::start(entry, stack, [argument, 0]);
-    let (thread, tid) = table::create(
-        process,
-        own.space(),
-        name,
-        &Start::fresh(&frame, own.mask()),
-    )?;
+    let start = Start::fresh(
+        Entry {
+            at: entry,
+            stack,
+            arguments: [argument, 0],
+        },
+        own.mask(),
+    );
+    let (thread, tid) = table::create(process, own.space(), name, &start)?;
     if process.is_ending() || process.sole() != 0 {
         thread.ask_to_leave();
     }
@@ -110,25 +112,24 @@ const ALL_THREADS: u64 = u64::MAX;
 /// thread_stats(tid, or 0 for the caller, or all ones for the whole process; \*out) → 0.
 pub(super) fn stats(tid: u64, out: u64) -> Result {
     let own = cpu::current();
-    let stats = match tid {
-        0 => own.stats(),
-        ALL_THREADS => own.process().stats(),
+    let now = clock::counter();
+    let usage = match tid {
+        0 => own.accounts().usage(now),
+        ALL_THREADS => own.process().usage(),
         _ => table::find(tid_argument(tid)?, own.process().pid())
             .ok_or(Errno::ESRCH)?
-            .stats(),
+            .accounts()
+            .usage(now),
     };
     let words = [
-        stats.voluntary,
-        stats.involuntary,
-        stats.user_ns,
-        stats.system_ns,
-        stats.syscalls,
+        usage.voluntary,
+        usage.involuntary,
+        clock::to_ns(usage.user),
+        clock::to_ns(usage.system),
+        usage.syscalls,
+        usage.faults,
     ];
-    let mut bytes = [0; 40];
-    for (place, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
-        *place = word.to_ne_bytes();
-    }
-    uaccess::copy_out(out, &bytes)?;
+    uaccess::copy_out(out, words.map(u64::to_ne_bytes).as_flattened())?;
     Ok(0)
 }
 

@@ -11,10 +11,8 @@
 //! is the second serial line, under its lock.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use flight_recorder::{Entry, Event};
-use kcore::{SpinLock, State};
+use kcore::{SpinLock, State, Steps};
 
 use crate::{
     arch::{clock, cpu, uart::Uart},
@@ -24,7 +22,8 @@ use crate::{
 /// Entries of a CPU's ring.
 const CAPACITY: usize = 8192;
 
-static ON: AtomicBool = AtomicBool::new(false);
+/// The steps that are not recorded.
+pub(crate) static STEPS: Steps = Steps::new();
 static LINE: SpinLock<Uart> = SpinLock::new(Uart(0x2f8));
 
 /// Opens the line, if the machine has it.
@@ -43,27 +42,21 @@ pub(crate) fn begin() {
             write(thread, state);
         }
     });
-    // ORDERING: Relaxed: a CPU that sees it late begins late.
-    ON.store(true, Ordering::Relaxed);
+    STEPS.record(true);
 }
 
 /// Ends it; what was recorded stays.
 pub(crate) fn end() {
-    // ORDERING: Relaxed: as in `begin`.
-    ON.store(false, Ordering::Relaxed);
+    STEPS.record(false);
 }
 
-/// A thread goes into a state.
-#[inline(always)]
+/// A thread has gone into a state, by a step that was not quiet.
 pub(crate) fn note(thread: &Thread, state: State) {
-    // ORDERING: Relaxed: as in `begin`.
-    if ON.load(Ordering::Relaxed) {
+    if STEPS.are_recorded() {
         write(thread, state);
     }
 }
 
-#[cold]
-#[inline(never)]
 fn write(thread: &Thread, state: State) {
     let argument = u64::from(thread.tid()) << 8 | state as u64;
     let ring = &cpu::this().ring;

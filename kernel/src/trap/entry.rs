@@ -111,10 +111,12 @@ global_asm!(
     "call {fatal}",
     "ud2",
 
-    // Where a new thread's first switch leads: rsp is at its frame.
+    // Where a new thread's first switch leads: rsp is at its frame, rdx and rcx say who was left and why.
     ".globl thread_start",
     "thread_start:",
     "mov rdi, rsp",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
     "call {first_return}",
     "fxrstor64 [rip + {initial}]",
     "jmp 3b",
@@ -122,6 +124,8 @@ global_asm!(
     ".globl thread_start_with_vectors",
     "thread_start_with_vectors:",
     "mov rdi, rsp",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
     "call {first_return}",
     "fxrstor64 [rsp + 176]",
     "jmp 3b",

@@ -113,7 +113,9 @@ fn make_page(address: u64, error: u64) -> Result<(), FaultError> {
         write: error & 1 << 1 != 0,
         execute: error & 1 << 4 != 0,
     };
-    thread.space().handle_fault(address, access)
+    thread.space().handle_fault(address, access)?;
+    thread.accounts().count_fault();
+    Ok(())
 }
 
 impl Cause {

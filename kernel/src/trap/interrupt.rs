@@ -6,7 +6,7 @@ use kcore::sched::TICK_NS;
 
 use crate::{
     arch::{
-        cpu,
+        clock, cpu,
         lapic::{
             self, VECTOR_CONSOLE, VECTOR_FLUSH, VECTOR_RESCHEDULE, VECTOR_SPURIOUS, VECTOR_TIMER,
         },
@@ -33,7 +33,7 @@ pub(crate) fn unexpected() -> u64 {
 /// An interrupt or fault in ring 3.
 pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
     let thread = cpu::current();
-    thread.accounts().enter_kernel();
+    thread.accounts().enter_kernel(clock::counter());
     let tick_is_over = match frame.vector {
         0..FIRST_INTERRUPT => {
             fault::in_user(frame);
@@ -52,7 +52,7 @@ pub(super) extern "C" fn from_user(frame: &mut TrapFrame) {
     if thread.has_work() {
         signal::work(thread, frame);
     }
-    thread.accounts().enter_user();
+    thread.accounts().enter_user(clock::counter());
 }
 
 /// An interrupt in the idle loop, or a fault in the kernel.

@@ -19,8 +19,8 @@ use crate::qemu::{End, Engine, Machine};
 const BARS: &[(&str, u64)] = &[
     ("null-syscall", 90),
     ("yield-switch", 200),
-    ("create-join", 1240),
-    ("futex-round-trip", 830),
+    ("create-join", 1100),
+    ("futex-round-trip", 650),
     ("mailbox-message", 900),
     ("fork-exit-wait", 25_000),
 ];

@@ -18,7 +18,7 @@ const SCRIPT: &[(&str, &[&str])] = &[
     (
         "ps",
         &[
-            "$ $   PID    TID STATE   POLICY   NICE  USER ms   SYS ms VOLUNTARY INVOLUNT. NAME",
+            "$ $   PID    TID STATE   POLICY   NICE  USER ms   SYS ms VOLUNTARY INVOLUNT. FAULTS NAME",
             "    1 *running rr          0*shell",
         ],
     ),

@@ -13,6 +13,7 @@
 //! been taken from, by the policy alone.
 
 mod admission;
+mod cpu_queue;
 mod fair;
 mod feedback;
 mod first_come;
@@ -23,6 +24,7 @@ mod run_queue;
 mod share;
 
 pub use admission::{Admission, JobQueue};
+pub use cpu_queue::{CpuQueue, Front};
 pub use fair::Fair;
 pub use feedback::Feedback;
 pub use first_come::FirstCome;

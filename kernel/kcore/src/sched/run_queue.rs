@@ -23,7 +23,7 @@ pub struct RunQueue<T> {
     fair: Fair<T>,
     /// A bit for each policy with a ready thread.
     ready: u32,
-    /// The policy whose thread the CPU took last, and the ticks since.
+    /// The policy whose thread the CPU took last, and the ticks since with threads of others ready.
     turn: PolicyKind,
     ticks: u32,
 }
@@ -74,7 +74,7 @@ impl<T: Scheduled> RunQueue<T> {
     #[inline]
     pub fn push_to_queue(&mut self, thread: T) {
         // As above.
-        if thread.share().goes_on_with(PolicyKind::RoundRobin) {
+        if thread.share().is_usual() {
             self.ready |= ROUND_ROBIN;
             self.round_robin.push_to_queue(thread);
         } else {
@@ -93,11 +93,11 @@ impl<T: Scheduled> RunQueue<T> {
     /// Counts a tick; true if the running thread has to make room.
     #[must_use]
     pub fn timer_tick(&mut self, running: &T) -> bool {
-        self.ticks += 1;
         let kind = running.share().begin_policy(|| running.ran_ns());
         let own = self.policy(kind, Tick(running));
         let others = self.ready & !(1 << kind as u32) != 0;
-        own || others && self.ticks >= QUANTUM_TICKS
+        self.ticks = if others { self.ticks + 1 } else { 0 };
+        own || self.ticks >= QUANTUM_TICKS
     }
 
     /// Whether none is ready.

@@ -62,6 +62,9 @@ pub struct Share {
     nice: AtomicU32,
     /// A bit for each CPU that the thread may run on.
     affinity: AtomicU64,
+    /// 0 only for a thread that [is usual](Share::is_usual). Set by who changes anything about that,
+    /// after the change; cleared by `recheck`, which looks after that.
+    unusual: AtomicU32,
     /// The policy that wrote what follows.
     noted_by: AtomicU32,
     /// Ticks of the present turn, of the policies that count them.
@@ -99,6 +102,7 @@ impl Share {
             policy: AtomicU32::new(policy as u32),
             nice: AtomicU32::new(0),
             affinity: AtomicU64::new(u64::MAX),
+            unusual: AtomicU32::new(u32::from(policy != PolicyKind::RoundRobin)),
             noted_by: AtomicU32::new(policy as u32),
             ticks: AtomicU32::new(0),
             level: AtomicU32::new(0),
@@ -116,7 +120,10 @@ impl Share {
         self.policy.store(policy, Ordering::Relaxed);
         self.nice
             .store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
-        set(&self.affinity, get(&parent.affinity));
+        let affinity = get(&parent.affinity);
+        set(&self.affinity, affinity);
+        let usual = policy == PolicyKind::RoundRobin as u32 && affinity == u64::MAX;
+        self.unusual.store(u32::from(!usual), Ordering::Relaxed);
         // All that round robin notes.
         set(&self.used, 0);
         set(&self.charged_ns, 0);
@@ -136,11 +143,25 @@ impl Share {
         set(&self.charged_ns, ran_ns);
     }
 
-    /// Whether the thread is for this policy and was at its last turn.
+    /// Whether the thread is for round robin, as it was at its last turn, and may run on every CPU: then
+    /// nobody has to look any further. As all that a program sets, it counts from the next turn on.
     #[inline]
-    pub(super) fn goes_on_with(&self, policy: PolicyKind) -> bool {
-        self.policy.load(Ordering::Relaxed) == policy as u32
-            && self.noted_by.load(Ordering::Relaxed) == policy as u32
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        self.unusual.load(Ordering::Relaxed) == 0
+    }
+
+    /// Finds out whether it is.
+    fn recheck(&self) {
+        // ORDERING: AcqRel pairs with `set_policy` and `set_affinity`: who sets something that is not
+        // seen below sets the word after this, so it stays set.
+        self.unusual.swap(0, Ordering::AcqRel);
+        let usual = self.policy() == PolicyKind::RoundRobin
+            && self.noted_by.load(Ordering::Relaxed) == PolicyKind::RoundRobin as u32
+            && self.affinity() == u64::MAX;
+        if !usual {
+            self.unusual.swap(1, Ordering::AcqRel);
+        }
     }
 
     /// The policy of the thread's next turn; what another has noted is forgotten.
@@ -150,6 +171,7 @@ impl Share {
         if self.noted_by.load(Ordering::Relaxed) != policy as u32 {
             self.forget(policy, ran_ns());
         }
+        self.recheck();
         policy
     }
 
@@ -163,6 +185,8 @@ impl Share {
     /// Changes the policy, from the thread's next turn on.
     pub fn set_policy(&self, policy: PolicyKind) {
         self.policy.store(policy as u32, Ordering::Relaxed);
+        // ORDERING: AcqRel: see `recheck`.
+        self.unusual.swap(1, Ordering::AcqRel);
     }
 
     /// From -20, served best, to 19.
@@ -186,6 +210,8 @@ impl Share {
     /// Changes the CPUs, from the thread's next turn on; at least one bit must be set.
     pub fn set_affinity(&self, cpus: u64) {
         set(&self.affinity, cpus);
+        // ORDERING: AcqRel: see `recheck`.
+        self.unusual.swap(1, Ordering::AcqRel);
     }
 
     /// Whether the thread may run on a CPU.

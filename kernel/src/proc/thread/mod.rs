@@ -5,7 +5,7 @@
 //! the creator that took it, or, from the moment it is made ready until it is left for the last
 //! time, to the thread itself. The fields that only the owner touches are `process`, `space`, `space_at`,
 //! `space_number`, `context`,
-//! `user_bases`; the accounts and `stamp` are written by the owner and read by all. `work`, `park`
+//! `user_bases`; the accounts are written by the owner and read by all. `work`, `park`
 //! and `queued` are shared: anyone may wake any thread at any time, also one that has ended or that
 //! has become another since; each wait loop survives a wake-up it did not expect.
 
@@ -19,22 +19,18 @@ use core::{
 };
 
 use kcore::{
-    ParkCell, Signal, SignalSet, SpinLock, State, StateCell, Tid, Waiter,
+    Accounts, ParkCell, Signal, SignalSet, SpinLock, State, StateCell, Tid, Waiter,
     sched::{PolicyKind, Share},
 };
 
 use crate::{
     arch::{clock, cpu, fpu},
     mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
-    proc::{
-        accounts::{Accounts, ThreadStats},
-        exit,
-        process::Process,
-    },
+    proc::{exit, process::Process},
     trace,
     trap::{
         entry,
-        frame::{FRAME_TO_STACK_END, TrapFrame},
+        frame::{Entry, FRAME_TO_STACK_END, TrapFrame},
     },
 };
 
@@ -52,22 +48,27 @@ pub(crate) const NAME_LEN: usize = 255;
 
 /// How a thread starts.
 pub(crate) struct Start<'a> {
-    /// Its registers.
-    pub(crate) frame: &'a TrapFrame,
-    /// Its vector registers, unless they are fresh.
-    pub(crate) vectors: Option<&'a fpu::Area>,
+    pub(crate) registers: Registers<'a>,
     /// Its `fs` and `gs` bases.
     pub(crate) user_bases: [u64; 2],
     /// The signals that it blocks: its maker's.
     pub(crate) mask: SignalSet,
 }
 
-impl<'a> Start<'a> {
-    /// With these registers, and everything else as in a new program.
-    pub(crate) fn fresh(frame: &'a TrapFrame, mask: SignalSet) -> Self {
+/// The registers that a thread starts with.
+pub(crate) enum Registers<'a> {
+    /// Those of a new program or function.
+    Fresh(Entry),
+    /// Those of another thread.
+    Copied(&'a TrapFrame, &'a fpu::Area),
+}
+
+impl Start<'_> {
+    /// At `entry`, and everything else as in a new program.
+    #[inline]
+    pub(crate) fn fresh(entry: Entry, mask: SignalSet) -> Self {
         Self {
-            frame,
-            vectors: None,
+            registers: Registers::Fresh(entry),
             user_bases: [0; 2],
             mask,
         }
@@ -91,8 +92,6 @@ pub(crate) struct Thread {
     space_number: Cell<u32>,
     /// The `fs` and `gs` bases of the program while the thread does not run.
     user_bases: Cell<[u64; 2]>,
-    /// The clock's counter when the thread was last switched to.
-    stamp: AtomicU64,
     park: ParkCell,
     state: StateCell,
     share: Share,
@@ -138,7 +137,6 @@ impl Thread {
             space_at: Cell::new(core::ptr::null()),
             space_number: Cell::new(0),
             user_bases: Cell::new([0; 2]),
-            stamp: AtomicU64::new(0),
             work: AtomicU32::new(0),
             park: ParkCell::new(),
             state: StateCell::new(),
@@ -177,13 +175,19 @@ impl Thread {
     ) {
         let frame_at = self.stack_end - FRAME_TO_STACK_END;
         let context = frame_at - size_of::<u64>() as u64;
-        // SAFETY: the top of the thread's own stack, which is mapped and not in use.
-        unsafe { (frame_at as *mut TrapFrame).write(*start.frame) };
-        if let Some(vectors) = start.vectors {
-            // SAFETY: as above: the area at the end of the stack.
-            unsafe { (self.entry_stack as *mut fpu::Area).write(*vectors) };
+        let frame = frame_at as *mut TrapFrame;
+        match start.registers {
+            // SAFETY: the top of the thread's own stack, which is mapped and not in use.
+            Registers::Fresh(entry) => unsafe { frame.write(entry.into()) },
+            Registers::Copied(registers, vectors) => {
+                // SAFETY: as above.
+                unsafe { frame.write(*registers) };
+                // SAFETY: as above: the area at the end of the stack.
+                unsafe { (self.entry_stack as *mut fpu::Area).write(*vectors) };
+            }
         }
-        let start_address = entry::start_address(start.vectors.is_some());
+        let with_vectors = matches!(start.registers, Registers::Copied(..));
+        let start_address = entry::start_address(with_vectors);
         // SAFETY: as above, directly below the frame.
         unsafe { (context as *mut u64).write(start_address) };
         // SAFETY: the caller owns the structure.
@@ -366,6 +370,20 @@ impl Thread {
     /// If the step is not one of those that [`State`] allows.
     #[inline(always)]
     pub(crate) fn enter_state(&self, to: State) {
+        if !self.enter_quietly(to) {
+            self.enter_recorded(to);
+        }
+    }
+
+    /// As [`enter_state`](Self::enter_state), if nobody records it; else false.
+    #[inline(always)]
+    pub(crate) fn enter_quietly(&self, to: State) -> bool {
+        self.state.enter_quietly(to, &trace::STEPS)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_recorded(&self, to: State) {
         self.state.enter(to);
         trace::note(self, to);
     }
@@ -465,21 +483,6 @@ impl Thread {
         &self.accounts
     }
 
-    /// The thread begins to run; what went by was nobody's.
-    #[inline]
-    pub(crate) fn start_account(&self, now: u64) {
-        // ORDERING: Relaxed: one writer; readers want a recent value.
-        self.stamp.store(now, Ordering::Relaxed);
-    }
-
-    /// The thread stops to run.
-    #[inline]
-    pub(crate) fn stop_account(&self, now: u64) {
-        // ORDERING: Relaxed: its own.
-        let stamp = self.stamp.load(Ordering::Relaxed);
-        self.accounts.add_total(now.wrapping_sub(stamp));
-    }
-
     /// What the scheduler keeps with the thread.
     #[inline]
     pub(crate) fn share(&self) -> &Share {
@@ -488,30 +491,6 @@ impl Thread {
 
     /// How long the thread has been on a CPU since it began.
     pub(crate) fn ran_ns(&self) -> u64 {
-        clock::to_ns(self.accounts.total() + self.running_steps())
-    }
-
-    /// The steps that a running thread's account still lacks; about, if it runs elsewhere.
-    fn running_steps(&self) -> u64 {
-        if self.state() == State::Running {
-            // ORDERING: Relaxed: as in `start_account`.
-            let stamp = self.stamp.load(Ordering::Relaxed);
-            clock::counter().saturating_sub(stamp)
-        } else {
-            0
-        }
-    }
-
-    /// What the thread has used so far.
-    pub(crate) fn stats(&self) -> ThreadStats {
-        self.accounts.stats(self.running_steps())
-    }
-
-    /// Moves the accounts to the sum of the process, as one of the thread's last acts.
-    pub(super) fn hand_over(&self, sum: &Accounts) {
-        let now = clock::counter();
-        self.stop_account(now);
-        self.start_account(now);
-        self.accounts.hand_over(sum);
+        clock::to_ns(self.accounts.ran(clock::counter()))
     }
 }

@@ -6,6 +6,7 @@
 
 use core::{
     fmt,
+    num::NonZeroU64,
     sync::atomic::{AtomicPtr, Ordering},
 };
 
@@ -44,6 +45,27 @@ impl ThreadRef {
         });
         // ORDERING: Relaxed: under the list's lock.
         link.store(next, Ordering::Relaxed);
+    }
+}
+
+impl From<ThreadRef> for NonZeroU64 {
+    #[inline(always)]
+    fn from(thread: ThreadRef) -> Self {
+        let address = core::ptr::from_ref(thread.0).expose_provenance() as u64;
+        Self::new(address).expect("invariant: a reference is not null")
+    }
+}
+
+impl ThreadRef {
+    /// The thread that such a word stands for.
+    ///
+    /// # Safety
+    /// The word must have been made from a thread.
+    #[inline(always)]
+    pub(crate) unsafe fn from_word(word: NonZeroU64) -> Self {
+        let thread = core::ptr::with_exposed_provenance::<Thread>(word.get() as usize);
+        // SAFETY: the caller's promise; a structure lives for ever.
+        Self(unsafe { &*thread })
     }
 }
 

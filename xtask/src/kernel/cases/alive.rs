@@ -127,6 +127,7 @@ pub(super) const CASES: &[Case] = &[
             "statistics/time passes where it is spent: ok",
             "statistics/another thread can be asked about: ok",
             "statistics/the process is the sum of its threads: ok",
+            "statistics/page faults are counted where they come from: ok",
         ],
     ),
     usual(

@@ -94,6 +94,7 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Region) {
         user_ns: after.user_ns.saturating_sub(before.user_ns),
         system_ns: after.system_ns.saturating_sub(before.system_ns),
         syscalls: after.syscalls - before.syscalls,
+        faults: after.faults - before.faults,
     };
     (result, Region { ns, used })
 }

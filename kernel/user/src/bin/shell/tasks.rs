@@ -17,10 +17,12 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
 
 pub(crate) fn ps(_: &[&str]) -> Result<(), String> {
-    println!("  PID    TID STATE   POLICY   NICE  USER ms   SYS ms VOLUNTARY INVOLUNT. NAME");
+    println!(
+        "  PID    TID STATE   POLICY   NICE  USER ms   SYS ms VOLUNTARY INVOLUNT. FAULTS NAME"
+    );
     for info in schedule::threads() {
         println!(
-            "{:>5} {:>6} {:<7} {:<8} {:>4} {:>8} {:>8} {:>9} {:>9} {}",
+            "{:>5} {:>6} {:<7} {:<8} {:>4} {:>8} {:>8} {:>9} {:>9} {:>6} {}",
             info.pid,
             info.tid,
             info.state(),
@@ -30,6 +32,7 @@ pub(crate) fn ps(_: &[&str]) -> Result<(), String> {
             info.system_ns / MS,
             info.voluntary,
             info.involuntary,
+            info.faults,
             info.name(),
         );
     }

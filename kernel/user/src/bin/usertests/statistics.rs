@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use exec_core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
-use user::syscall::{self, ThreadStats};
-use user::thread;
+use user::kernel::schedule;
+use user::syscall::{self, Protection, ThreadStats};
+use user::{process, thread};
 
 pub(crate) const CASES: &[super::Case] = &[
     ("calls are counted", calls),
@@ -14,9 +15,12 @@ pub(crate) const CASES: &[super::Case] = &[
     ("time passes where it is spent", time),
     ("another thread can be asked about", other),
     ("the process is the sum of its threads", process),
+    ("page faults are counted where they come from", faults),
 ];
 
 const MS: u64 = 1_000_000;
+/// Where nothing else is mapped.
+const PLACE: usize = 0x31_0000_0000;
 
 fn own() -> ThreadStats {
     syscall::thread_stats(None).expect("a thread may ask about itself")
@@ -166,4 +170,40 @@ fn process() {
     assert!((230..300).contains(&calls), "{calls} calls");
     assert!(after.user_ns >= before.user_ns && after.system_ns > before.system_ns);
     assert!(after.voluntary >= own().voluntary);
+}
+
+fn faults() {
+    const PAGE: usize = 4096;
+    let touch = |pages: usize| {
+        let before = own().faults;
+        // SAFETY: nothing else is there.
+        let base = unsafe { syscall::mmap(PLACE, pages * PAGE, Protection::READ_WRITE) };
+        let base = base.expect("there is memory");
+        let mapped = own().faults;
+        for page in 0..pages {
+            // SAFETY: just mapped.
+            unsafe { base.add(page * PAGE).write_volatile(1) };
+        }
+        let touched = own().faults;
+        for page in 0..pages {
+            // SAFETY: as above.
+            unsafe { base.add(page * PAGE).write_volatile(2) };
+        }
+        assert_eq!(own().faults, touched, "a page is made once");
+        // SAFETY: it is ours, and nobody uses it any more.
+        unsafe { syscall::munmap(base) }.expect("it is mapped");
+        (mapped - before, touched - mapped)
+    };
+    touch(1);
+    assert_eq!(touch(7), (0, 7));
+
+    // The faults of a thread that has ended are the process's.
+    let before = syscall::process_stats().faults;
+    let theirs = thread::spawn(move || touch(5).1 as i32).join();
+    assert_eq!(theirs, 5);
+    assert!(syscall::process_stats().faults >= before + 5);
+    let listed = schedule::threads();
+    let own_pid = process::id().0;
+    let listed = listed.iter().filter(|info| info.pid == own_pid);
+    assert!(listed.map(|info| info.faults).max() > Some(0));
 }
