@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use kcore::sched::TICK_NS;
 use x86_64::instructions::port::Port;
 
-use crate::arch::lapic;
+use crate::arch::{cpu, lapic};
 
 const PIT_HZ: u64 = 1_193_182;
 const PIT_CHANNEL_2: u16 = 0x42;
@@ -25,6 +25,8 @@ const SAMPLES: usize = 8;
 static NS_PER_STEP: AtomicU64 = AtomicU64::new(0);
 /// The counter when the clock was zero.
 static BASE: AtomicU64 = AtomicU64::new(0);
+/// Ticks that all CPUs have seen.
+static TICKS_SEEN: AtomicU32 = AtomicU32::new(0);
 /// APIC timer steps a tick.
 static TIMER_STEPS: AtomicU32 = AtomicU32::new(0);
 
@@ -61,6 +63,20 @@ pub(crate) fn spin_for(ns: u64) {
 /// Starts the tick on the calling CPU.
 pub(crate) fn start_tick() {
     lapic::start_tick(TIMER_STEPS.load(Ordering::Relaxed));
+}
+
+/// Lets the other CPUs come to their tick, where they are not really there.
+///
+/// Under `-icount` QEMU runs one CPU after the other, each until the next timer; when that has come the
+/// next CPU has no time left and is passed over. A CPU that pauses hands on what is left. So every CPU
+/// but the last to see a tick pauses once: then each sees it at once, and the time until the next
+/// tick goes to one of them after the other.
+pub(crate) fn share_tick() {
+    // ORDERING: Relaxed: only the number matters.
+    let seen = TICKS_SEEN.fetch_add(1, Ordering::Relaxed) + 1;
+    if !seen.is_multiple_of(cpu::count()) {
+        core::hint::spin_loop();
+    }
 }
 
 /// Three clocks at one moment.

@@ -179,6 +179,7 @@ pub(crate) fn preempt() {
 /// Counts a tick: wakes whose time has come; true if the running thread's quantum is over and others
 /// are ready.
 pub(crate) fn tick() -> bool {
+    clock::share_tick();
     let cpu = cpu::this();
     let now = clock::now_ns();
     cpu.queue.wake_due(now);

@@ -19,9 +19,7 @@ use user::{Args, println, thread};
 user::program!(main);
 
 const MS: u64 = 1_000_000;
-/// Long enough that a turn or two at its ends are less than 2 %: QEMU runs the processors one after the
-/// other when it counts, and each loses ticks meanwhile.
-const WINDOW_NS: u64 = 2000 * MS;
+const WINDOW_NS: u64 = 1000 * MS;
 /// Until the threads are spread over the processors.
 const SETTLE_NS: u64 = 50 * MS;
 /// Windows that begin one after the other, so that it does not matter whose turn it is at their ends.
