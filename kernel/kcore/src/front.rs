@@ -10,8 +10,8 @@
 //! thief: [`take`](FrontWord::take); who gets the word runs the thread.
 //!
 //! # Why nothing is lost
-//! Taking is one exchange, so a thread goes to one taker. Putting is a store: between the owner's look
-//! and its store nobody else can fill the place, since only the owner does. An idle CPU that goes to
+//! Taking is one exchange, so a thread goes to one taker. So is putting, though it finds nothing: between
+//! the owner's look and that nobody else can fill the place, since only the owner does. An idle CPU that goes to
 //! sleep while a thread is put in is woken as for any other work, see [`IdleSet`](crate::IdleSet).
 
 use core::num::NonZeroU64;
@@ -45,8 +45,10 @@ impl FrontWord {
     /// Puts a thread in; for the owner, who has found it empty.
     #[inline]
     pub fn put(&self, word: NonZeroU64) {
-        // ORDERING: Release pairs with `take`: the thread's registers and accounts are seen.
-        self.word.store(word.get(), Ordering::Release);
+        // ORDERING: Release pairs with `take`: the thread's registers and accounts are seen. An exchange,
+        // so that the word has one order of changes.
+        let old = self.word.swap(word.get(), Ordering::Release);
+        debug_assert!(old == 0, "invariant: the owner has found it empty");
     }
 
     /// Takes the thread out, if there is one.

@@ -69,7 +69,7 @@ pub use monitor::{Monitor, Side, Stopped, Wakes};
 pub use numbered::{BeyondLimit, NoMemory, Numbered};
 pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use park::{ParkCell, Pause, Waiter};
-pub use pipe::{BrokenPipe, End, PipeBuffer};
+pub use pipe::{BrokenPipe, End, Meeting, PipeBuffer};
 pub use regions::{Backing, FileBytes, Protection, Region, RegionError, RegionMap};
 pub use semaphore::{Overflow, Semaphore};
 pub use shares::FrameShares;

@@ -4,8 +4,13 @@
 //! A pipe has readers and writers. Without readers a write is broken; without writers a read finds
 //! what is left and then the end. A named pipe can get new ends; the bytes go when the last end of
 //! both kinds has gone.
+//!
+//! # Meeting
+//! Who opens an end of a named pipe waits until there is one of the other kind, or was one since: the
+//! other may open, find this one, and close again before this one looks. So what counts is how many
+//! were ever opened, see [`Meeting`].
 
-use crate::monitor::Wakes;
+use crate::{monitor::Wakes, sync::seeded};
 
 /// Nobody reads the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,15 @@ impl End {
     }
 }
 
+/// An end of a named pipe that was opened and waits for one of the other kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Meeting {
+    other: End,
+    /// Whether there was one when this end was opened, and how many had been opened.
+    met: bool,
+    before: u64,
+}
+
 impl<P: AsRef<[u8]> + AsMut<[u8]>> PipeBuffer<P> {
     /// An empty pipe without ends; it holds as many bytes as `bytes` has.
     pub fn new(bytes: P) -> Self {
@@ -77,10 +91,24 @@ impl<P: AsRef<[u8]> + AsMut<[u8]>> PipeBuffer<P> {
         }
     }
 
-    /// How many ends of this kind were ever opened.
+    /// Adds an end that waits for one of the other kind.
+    pub fn open_to_meet(&mut self, end: End, wakes: &mut Wakes) -> Meeting {
+        self.open(end, wakes);
+        let other = end.other();
+        Meeting {
+            other,
+            met: self.has(other),
+            before: self.opened[other as usize],
+        }
+    }
+
+    /// Whether there is one, or was one since.
     #[must_use]
-    pub fn opened(&self, end: End) -> u64 {
-        self.opened[end as usize]
+    pub fn has_met(&self, meeting: Meeting) -> bool {
+        if seeded("an end waits for another that is still open") {
+            return self.has(meeting.other);
+        }
+        meeting.met || self.opened[meeting.other as usize] > meeting.before
     }
 
     /// Whether there is an end of this kind.
@@ -226,7 +254,21 @@ mod tests {
         assert_eq!(pipe.len(), 3);
         pipe.close(End::Write, &mut wakes);
         assert!(pipe.is_empty());
-        assert_eq!((pipe.opened(End::Read), pipe.has(End::Read)), (1, false));
+        assert!(!pipe.has(End::Read));
+    }
+
+    #[test]
+    fn an_end_meets_one_that_has_gone_again() {
+        let mut pipe = PipeBuffer::new(vec![0; 8]);
+        let mut wakes = Wakes::default();
+        let reader = pipe.open_to_meet(End::Read, &mut wakes);
+        assert!(!pipe.has_met(reader));
+        let writer = pipe.open_to_meet(End::Write, &mut wakes);
+        pipe.close(End::Write, &mut wakes);
+        assert!(pipe.has_met(reader) && pipe.has_met(writer));
+        // But not one that had gone before.
+        let late = pipe.open_to_meet(End::Read, &mut wakes);
+        assert!(!pipe.has_met(late));
     }
 
     proptest! {

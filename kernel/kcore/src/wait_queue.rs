@@ -14,7 +14,7 @@ use crate::{
     futex::WaitEnd,
     list::{List, WaitLink},
     park::{Pause, Waiter},
-    sync::SpinLock,
+    sync::{SpinLock, seeded},
 };
 
 /// See the module.
@@ -60,6 +60,10 @@ impl<W: Waiter> WaitQueue<W> {
             if ready() {
                 return WaitEnd::Changed;
             }
+            if seeded("a wait queue is entered after the lock was gone") {
+                drop(waiting);
+                waiting = self.waiting.lock();
+            }
             me.set_queued(true);
             waiting.push_back(me.clone());
         }
@@ -71,7 +75,7 @@ impl<W: Waiter> WaitQueue<W> {
                 Pause::Interrupted => WaitEnd::Interrupted,
             };
             let mut waiting = self.waiting.lock();
-            if !me.is_queued() {
+            if !me.is_queued() && !seeded("a late waiter of a wait queue does not ask again") {
                 return WaitEnd::Woken;
             }
             let own = waiting.take_first(|who| who.is_same(me));
@@ -95,7 +99,10 @@ impl<W: Waiter> WaitQueue<W> {
 
     /// Wakes everybody who waits now.
     pub fn wake_all(&self) {
-        let most = self.waiting.lock().count(|_| true);
+        let mut most = self.waiting.lock().count(|_| true);
+        if seeded("a wake of all stops at the first") {
+            most = most.min(1);
+        }
         for _ in 0..most {
             if !self.wake_one() {
                 return;

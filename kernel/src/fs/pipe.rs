@@ -54,12 +54,9 @@ impl Pipe {
     /// # Errors
     /// `EINTR`.
     pub(crate) fn end_and_wait(self: &Arc<Self>, end: End) -> Result<PipeEnd, Errno> {
-        let other = end.other();
-        // Whoever has the other end open now has been met, even if it closes it at once.
-        let (met, before) = self.monitor.with(|buffer, wakes| {
-            buffer.open(end, wakes);
-            (buffer.has(other), buffer.opened(other))
-        });
+        let meeting = self
+            .monitor
+            .with(|buffer, wakes| buffer.open_to_meet(end, wakes));
         let own = PipeEnd {
             pipe: Arc::clone(self),
             end,
@@ -68,7 +65,7 @@ impl Pipe {
         let met = self.monitor.wait(
             &ThreadRef(thread),
             side(end),
-            |buffer, _| (met || buffer.opened(other) > before).then_some(()),
+            |buffer, _| buffer.has_met(meeting).then_some(()),
             || wait::pause(thread, wait::FOREVER),
         );
         met.map_err(|_| Errno::EINTR)?;

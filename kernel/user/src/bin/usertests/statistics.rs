@@ -182,12 +182,12 @@ fn faults() {
         let mapped = own().faults;
         for page in 0..pages {
             // SAFETY: just mapped.
-            unsafe { base.add(page * PAGE).write_volatile(1) };
+            unsafe { base.wrapping_add(page * PAGE).write_volatile(1) };
         }
         let touched = own().faults;
         for page in 0..pages {
             // SAFETY: as above.
-            unsafe { base.add(page * PAGE).write_volatile(2) };
+            unsafe { base.wrapping_add(page * PAGE).write_volatile(2) };
         }
         assert_eq!(own().faults, touched, "a page is made once");
         // SAFETY: it is ours, and nobody uses it any more.
