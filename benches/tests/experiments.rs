@@ -43,17 +43,19 @@ fn check(rows: &[Row], may_be_forbidden: impl Fn(&Row) -> bool) {
     }
 }
 
+/// The one figure of a case.
+fn figure(rows: &[Row], bench: &str, subject: &str, metric: &str) -> Option<f64> {
+    let is_it = |row: &&Row| (&*row.bench, &*row.subject, &*row.metric) == (bench, subject, metric);
+    rows.iter().find(is_it).and_then(|row| row.median)
+}
+
 #[test]
 fn create_measures_every_unit() {
     let rows = run("create");
     // Containers may forbid tracing.
     check(&rows, |row| row.bench.starts_with("create/calls"));
-    let figure = |bench: &str, subject: &str, metric: &str| {
-        let is_it =
-            |row: &&Row| (&*row.bench, &*row.subject, &*row.metric) == (bench, subject, metric);
-        rows.iter().find(is_it).and_then(|row| row.median)
-    };
-    let memory = |units, subject| figure(&format!("create/memory/{units}"), subject, "memory");
+    let memory =
+        |units, subject| figure(&rows, &format!("create/memory/{units}"), subject, "memory");
     // What is true of any machine: a process holds more than a thread does, a thread more than
     // a task.
     let (process, thread) = (memory(100, "process-exec"), memory(100, "thread"));
@@ -61,7 +63,7 @@ fn create_measures_every_unit() {
     let task = memory(10_000, "mini-executor");
     assert!(thread > task, "{thread:?} {task:?}");
     // And nobody makes a thread without a system call.
-    let calls = figure("create/calls/100", "thread", "system_calls");
+    let calls = figure(&rows, "create/calls/100", "thread", "system_calls");
     assert!(calls.is_none_or(|calls| calls >= 1.0), "{calls:?}");
 }
 
@@ -94,4 +96,33 @@ fn server_measures_every_architecture() {
             assert_eq!(subjects(&rows, bench, metric), all, "{metric} of {bench}");
         }
     }
+}
+
+#[test]
+fn switch_measures_both_sides_of_each_kind() {
+    let rows = run("switch");
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    check(&rows, |row| cpus == 1 && row.bench == "switch/two-cpus");
+    // Who waits in a pipe can't but block, about once a hand-over: the partner runs meanwhile.
+    let voluntary = figure(
+        &rows,
+        "switch/same-cpu",
+        "process-pipe",
+        "voluntary_switches",
+    );
+    assert!(voluntary.is_some_and(|count| count > 0.3), "{voluntary:?}");
+    // And tasks on one worker hand over without the system.
+    let voluntary = figure(
+        &rows,
+        "switch/same-cpu",
+        "mini-executor-yield",
+        "voluntary_switches",
+    );
+    assert!(voluntary.is_some_and(|count| count < 0.1), "{voluntary:?}");
+    // What no cache of a core holds takes longer to walk over than what fits into the first one.
+    let walk = |bytes: u64| {
+        let bench = format!("switch/working-set/{bytes}");
+        figure(&rows, &bench, "thread-park", "walk")
+    };
+    assert!(walk(4 << 20) > walk(4 << 10).map(|walk| walk * 100.0));
 }

@@ -69,12 +69,18 @@ pub const THROUGHPUT: Metric = Metric::higher("throughput", "B/s");
 pub const MEMORY: Metric = Metric::lower("memory", "B");
 /// System calls a unit of work.
 pub const SYSTEM_CALLS: Metric = Metric::lower("system_calls", "calls");
-/// How many times as fast as with one worker.
+/// Wall time of the same work with one worker.
+pub const ONE_WORKER: Metric = Metric::lower("one_worker", "ns");
+/// Wall time of the same work by the plain program, without a model.
+pub const SERIAL: Metric = Metric::lower("serial", "ns");
+/// How many times as fast as the plain program.
 pub const SPEED_UP: Metric = Metric::higher("speed_up", "x");
 /// The most that the speed-up could be: by the CPUs, and by the work over the span.
 pub const SPEED_UP_BOUND: Metric = Metric::higher("speed_up_bound", "x");
 /// The speed-up a CPU.
 pub const EFFICIENCY: Metric = Metric::higher("efficiency", "of 1");
+/// Wall time of a walk over a working set, nobody else having run meanwhile.
+pub const WALK: Metric = Metric::lower("walk", "ns");
 /// How long a thread was ready and did not run.
 pub const WAITING: Metric = Metric::lower("waiting", "ns");
 /// From a thread's arrival to its end.
@@ -109,9 +115,12 @@ const ALL: &[Metric] = &[
     THROUGHPUT,
     MEMORY,
     SYSTEM_CALLS,
+    ONE_WORKER,
+    SERIAL,
     SPEED_UP,
     SPEED_UP_BOUND,
     EFFICIENCY,
+    WALK,
     WAITING,
     TURNAROUND,
     RESPONSE,

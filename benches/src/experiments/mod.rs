@@ -11,6 +11,7 @@ mod create;
 mod overhead;
 mod server;
 mod side;
+mod switch;
 
 pub use self::args::{CaseArgs, RunArgs};
 pub use self::case::{Case, Region, Setting, timed};
@@ -19,6 +20,7 @@ pub use self::side::Side;
 /// Where processes of the experiments come in, which never return; for all others, nothing.
 pub fn init() {
     create::init();
+    switch::init();
 }
 
 use record::Experiment;
@@ -35,8 +37,8 @@ pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
             create::cases(setting).into_iter().chain(overhead).collect()
         }
         Experiment::Server => server::cases(setting),
-        Experiment::Switch
-        | Experiment::Ipc
+        Experiment::Switch => switch::cases(setting),
+        Experiment::Ipc
         | Experiment::Parallel
         | Experiment::Mixed
         | Experiment::Models
