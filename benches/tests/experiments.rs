@@ -126,3 +126,13 @@ fn switch_measures_both_sides_of_each_kind() {
     };
     assert!(walk(4 << 20) > walk(4 << 10).map(|walk| walk * 100.0));
 }
+
+#[test]
+fn parallel_measures_every_problem() {
+    let rows = run("parallel");
+    check(&rows, |_| false);
+    for row in rows.iter().filter(|row| row.metric == "speed_up_bound") {
+        let bound = row.median.expect("measured");
+        assert!((1.0..=2.0).contains(&bound), "{row:?}");
+    }
+}

@@ -89,9 +89,11 @@ impl Experiment {
                  tracer."
             }
             Self::Switch => {
-                "Two units pass a token to and fro, or give way to each other, on one CPU and across \
-                 two; then they also read a working set of their own, which the other one drives out \
-                 of the caches."
+                "Two units hand a turn to and fro, on one CPU and across two; a switch is half of a \
+                 round trip. Then each also walks over a working set of its own, which drives the \
+                 other one's out of the caches: the figure is what a switch costs beyond a walk \
+                 without one. The system's own count stands beside it: who gives way counts as \
+                 involuntary, and tasks switch without the system's knowledge."
             }
             Self::Server => {
                 "The same requests reach the same answers through different architectures: processes \
@@ -106,8 +108,10 @@ impl Experiment {
                  (throughput), between two threads and between two processes."
             }
             Self::Parallel => {
-                "The same work with one worker and with more. The speed-up is held against the bound \
-                 that work and span allow."
+                "The same work by the plain program, with one worker on one CPU, and with as many as \
+                 there are CPUs. The speed-up is that over the plain program, and the efficiency is the \
+                 speed-up a CPU; beside it stands the bound that work and span allow, which are \
+                 counted, not timed."
             }
             Self::Mixed => {
                 "Small tasks ask for an answer at fixed times while jobs that compute, or that block, \

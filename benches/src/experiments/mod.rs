@@ -9,6 +9,7 @@ mod args;
 mod case;
 mod create;
 mod overhead;
+mod parallel;
 mod server;
 mod side;
 mod switch;
@@ -37,12 +38,11 @@ pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
             create::cases(setting).into_iter().chain(overhead).collect()
         }
         Experiment::Server => server::cases(setting),
+        Experiment::Parallel => parallel::cases(setting),
         Experiment::Switch => switch::cases(setting),
-        Experiment::Ipc
-        | Experiment::Parallel
-        | Experiment::Mixed
-        | Experiment::Models
-        | Experiment::Schedulers => Vec::new(),
+        Experiment::Ipc | Experiment::Mixed | Experiment::Models | Experiment::Schedulers => {
+            Vec::new()
+        }
     }
 }
 
