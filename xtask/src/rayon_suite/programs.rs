@@ -1,8 +1,9 @@
 //! Builds a side's test programs and runs each under a time limit, until every test has a verdict.
 //!
 //! # Protocol
-//! 1. A package's programs are built; one that can't be built has no tests, which the comparison
-//!    shows as missing, and the compiler's words are printed.
+//! 1. A package's programs are built. One that can't be built on ours has no tests, which the
+//!    comparison shows as missing, and the compiler's words are printed; on the original, whose
+//!    verdicts are the measure, this ends the run.
 //! 2. Each program lists its tests, then runs them all.
 //! 3. Tests without a verdict (the program crashed or was killed at its limit) run again, each
 //!    in a process of its own, so that one bad test doesn't hide the others.
@@ -24,7 +25,7 @@ use crate::progress::Progress;
 use crate::workspace;
 
 /// How long the programs of a package may take to build.
-const BUILD_LIMIT: Duration = Duration::from_mins(5);
+const BUILD_LIMIT: Duration = Duration::from_mins(15);
 
 /// How long one program may run.
 const PROGRAM_LIMIT: Duration = Duration::from_mins(4);
@@ -69,7 +70,7 @@ struct Run<'a> {
 /// Runs everything in the workspace `dir`, which is built below `folder`.
 ///
 /// # Errors
-/// Where nothing of a package can be built, or an output can't be kept; what goes wrong with a
+/// Where nothing of a package can be built, or not all of it on the original, or an output can't be kept; what goes wrong with a
 /// test is a verdict.
 pub(super) fn run(
     side: Side,
@@ -163,6 +164,13 @@ impl Run<'_> {
                 finished.outcome,
                 finished.stderr
             ));
+            // What is missing there would be missing in the count, and nobody would see it.
+            if self.side == Side::Original {
+                bail!(
+                    "the tests of {shown} could not all be built on the original: {}",
+                    finished.outcome
+                );
+            }
         }
         let programs = executables(&finished.stdout, shown)?;
         if programs.is_empty() {
