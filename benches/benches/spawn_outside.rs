@@ -5,7 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 mod subjects;
 
 fn spawn_outside(criterion: &mut Criterion) {
-    subjects::bench(criterion, "spawn_outside_24B");
+    subjects::bench(criterion, &benches::bars::SUITE, "spawn_outside_24B");
 }
 
 criterion_group!(benches, spawn_outside);

@@ -5,7 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 mod subjects;
 
 fn trait_cost(criterion: &mut Criterion) {
-    subjects::bench(criterion, "trait_cost");
+    subjects::bench(criterion, &benches::bars::SUITE, "trait_cost");
 }
 
 criterion_group!(benches, trait_cost);
