@@ -228,7 +228,7 @@ impl Frame<'_> {
         let places = apart(&wanted, top, bottom);
         for ((line, end), place) in self.lines.iter().zip(ends).zip(places) {
             if let Some(end) = end {
-                let way = [*end, (right + 8, place), (right + 18, place)];
+                let way = [(end.0 + 6, end.1), (right + 8, place), (right + 18, place)];
                 root.draw(&PathElement::new(way, ink::GRID))
                     .expect(INFALLIBLE);
             }

@@ -29,6 +29,8 @@ pub(crate) struct Advice {
     pub(crate) next: Vec<Candidate>,
     /// The figures of the best and of the next, criterion by criterion.
     pub(crate) reasons: Vec<String>,
+    /// The first criterion's figure of the best one, for where there is room for one only.
+    pub(crate) headline: Option<String>,
     /// Who is out, and why.
     pub(crate) out: Vec<String>,
     /// What was wished for and has no figure.
@@ -130,6 +132,10 @@ fn ranked(wishes: &Wishes, rows: &[Row]) -> Advice {
     let (best, rest) = rivals.split_at(place(&rivals));
     let next = &rest[..place(rest)];
     for (at, (criterion, _)) in judged.iter().enumerate() {
+        if let (None, Some(first)) = (&advice.headline, best.first()) {
+            let figure = told(first.candidate, first.rows[at]);
+            advice.headline = Some(format!("{}: {figure}", criterion.wish));
+        }
         let told: Vec<String> = best
             .iter()
             .chain(next)
@@ -264,21 +270,12 @@ fn told_change(condition: &str, other: &Advice, best: &[Candidate]) -> Option<St
         .iter()
         .map(|candidate| candidate.name())
         .collect();
-    Some(
-        match (
-            names.is_empty(),
-            other.unmeasured.is_empty() && !other.reasons.is_empty(),
-        ) {
-            (true, _) if !other.unmeasured.is_empty() => return None,
-            (true, _) => format!("{condition}: nobody would do"),
-            (false, true) => format!(
-                "{condition}: {} ({})",
-                names.join(" or "),
-                other.reasons.join(", ")
-            ),
-            (false, false) => format!("{condition}: {}, without a figure", names.join(" or ")),
-        },
-    )
+    Some(match (names.is_empty(), &other.headline) {
+        (true, _) if !other.unmeasured.is_empty() => return None,
+        (true, _) => format!("{condition}: nobody would do"),
+        (false, Some(figure)) => format!("{condition}: {} ({figure})", names.join(" or ")),
+        (false, None) => format!("{condition}: {}, without a figure", names.join(" or ")),
+    })
 }
 
 /// The wishes that were made, each by itself.

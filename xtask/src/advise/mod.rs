@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// Measure in full size instead of quick
     #[arg(long, conflicts_with = "json")]
     full: bool,
+
+    /// Measure with this program instead of building the lab
+    #[arg(long, value_name = "PROGRAM", hide = true)]
+    lab: Option<PathBuf>,
 }
 
 /// Runs the verb.
@@ -60,7 +64,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let report = match &args.json {
         Some(path) => Report::read(path)?,
-        None => measure(&wishes, args.full)?,
+        None => measure(&wishes, args)?,
     };
     let advice = decide::decide(&wishes, &report.rows);
     if report.interrupted {
@@ -95,7 +99,7 @@ fn source(report: &Report, path: Option<&Path>) -> String {
 }
 
 /// Lets `compare` measure what decides.
-fn measure(wishes: &Wishes, full: bool) -> anyhow::Result<Report> {
+fn measure(wishes: &Wishes, args: &Args) -> anyhow::Result<Report> {
     process::keep_results_when_interrupted();
     let (labs, programs, parts) = criteria::measured_by(&criteria::of(wishes));
     let folder = tempfile::tempdir()?;
@@ -105,8 +109,11 @@ fn measure(wishes: &Wishes, full: bool) -> anyhow::Result<Report> {
         .arg("compare")
         .args(labs.iter().map(|lab| lab.name()));
     command.args(["--ground", "host", "--json"]).arg(&path);
-    if !full {
+    if !args.full {
         command.arg("--quick");
+    }
+    if let Some(lab) = &args.lab {
+        command.arg("--lab").arg(lab);
     }
     let programs: Vec<_> = programs.iter().map(|program| program.name()).collect();
     for (flag, names) in [
