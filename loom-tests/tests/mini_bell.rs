@@ -74,7 +74,7 @@ fn ring_meets_park(taken: bool) {
 
 #[test]
 fn a_ring_is_heard_in_the_reactor() {
-    holds(20, || ring_meets_park(false));
+    holds(15, || ring_meets_park(false));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_ring_is_heard_in_the_reactor_breaks_when_the_ringer_does_not_fence() {
 
 #[test]
 fn a_ring_is_heard_when_another_is_in_the_reactor() {
-    holds(20, || ring_meets_park(true));
+    holds(15, || ring_meets_park(true));
 }
 
 #[test]
