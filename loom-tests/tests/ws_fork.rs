@@ -114,7 +114,7 @@ fn an_end_that_publishes_nothing_breaks() {
 fn a_thief_exposes_work() {
     let (half, thief) = Half::new(|half| {
         half.exposed.fetch_add(1, Release);
-        half.sleep.posted_by_rmw();
+        half.sleep.forked_by_rmw();
         if half.sleep.idle().blocked() != 0 {
             half.sleep.help_wanted(THIEF);
         }
