@@ -10,6 +10,14 @@
 //! one; a sleep in between makes that look the first again. A worker whose pace is not known, or
 //! that was given a closure, which may run for long, counts as slow. The watch says so of a worker
 //! that it finds held up. All this is a guess, and orders nothing.
+//!
+//! # Why nothing is lost by a wrong guess
+//! The pace is asked in three places, and each "not worth it" leaves a job where somebody else sees
+//! it. A worker that queues jobs and calls nobody, and a thief or a sleeper that passes them by, leave
+//! them in the ring of a worker that is awake: it runs them next, whatever anybody thinks of its pace.
+//! If it does not come to them, the watch is on, or is called by the put (see `watch.rs`, and
+//! `mini_watch` for its model); the watch counts finished jobs and does not ask the pace, but sets it
+//! to slow. Jobs of the injector are never judged by a pace. A wrong "worth it" costs a wake.
 
 use core::{cell::Cell, time::Duration};
 

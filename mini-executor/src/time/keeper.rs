@@ -11,7 +11,11 @@
 //!
 //! # Why no timer is late for long
 //! Every sleeper wakes by itself at the first timer's time, or `BACKUP` after the time at which
-//! somebody said that they would. What is said here may be out of date, and costs at most that.
+//! somebody said that they would. What is said here may be out of date, and costs at most that:
+//! whatever the two words hold, one that is told to sleep on is told so because the first says a time
+//! that is not after its own, so no interleaving makes it sleep for longer. That is a matter of each
+//! call by itself, which the unit test tries with arbitrary words; there is nothing for a model to
+//! interleave.
 
 use core::time::Duration;
 
@@ -97,6 +101,39 @@ mod tests {
         assert!(!keeper.arm(sooner, now).1, "the other one is still there");
         keeper.disarm(sooner);
         assert_eq!(keeper.arm(at, now), (at, true));
+    }
+
+    /// Others may have left any words behind.
+    #[test]
+    fn whatever_was_said_nobody_sleeps_on_for_long() {
+        let mut dice = 0x2545_F491_4F6C_DD1D_u64;
+        let mut roll = move || {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            dice >> (dice % 40)
+        };
+        for _ in 0..10_000 {
+            let (now, next) = (Nanos(roll()), Nanos(roll()));
+            // A turn that fired has taken its time before this one did.
+            let fired = Nanos(roll().min(now.0));
+            let keeper = Keeper {
+                armed: AtomicU64::new(roll()),
+                fired: AtomicU64::new(fired.0),
+            };
+            let due = next.max(fired.saturating_add(GAP));
+            let (until, keeps) = keeper.arm(next, || now);
+            let latest = if keeps {
+                due
+            } else {
+                due.max(now).saturating_add(BACKUP)
+            };
+            assert!(
+                until <= latest,
+                "{until:?} of {next:?} at {now:?}, {keeper:?}"
+            );
+            assert!(!keeps || keeper.armed.load(Relaxed) == until.0, "said so");
+        }
     }
 
     #[test]
