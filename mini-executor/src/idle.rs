@@ -186,15 +186,13 @@ impl Idle {
 
     /// Which of the sleepers `bits` of a word to wake.
     fn choose(&self, word: usize, bits: u64) -> usize {
-        let last = self.last.load(Relaxed);
-        let others = match last / WORD == word {
-            true => bits & !(1 << (last % WORD)),
-            false => bits,
-        };
-        match others {
-            0 => bits.trailing_zeros() as usize,
-            _ => others.trailing_zeros() as usize,
+        let first = bits.trailing_zeros() as usize;
+        let others = bits & (bits - 1);
+        // ORDERING: a wish.
+        if others != 0 && self.last.load(Relaxed) == word * WORD + first {
+            return others.trailing_zeros() as usize;
         }
+        first
     }
 
     /// Wakes worker `at` if it sleeps; it searches then.
