@@ -136,3 +136,22 @@ fn parallel_measures_every_problem() {
         assert!((1.0..=2.0).contains(&bound), "{row:?}");
     }
 }
+
+#[test]
+fn ipc_measures_every_way() {
+    let rows = run("ipc");
+    // A queue needs the system's leave.
+    check(&rows, |row| row.subject.starts_with("message-queue"));
+    for (part, metric) in [("latency", "time"), ("throughput", "throughput")] {
+        for size in [64, 4096, 262_144] {
+            let bench = format!("ipc/{part}/{size}");
+            let measured = subjects(&rows, &bench, metric);
+            for way in ["pipe", "unix-socket", "tcp", "shared-memory", "file"] {
+                for who in ["threads", "processes"] {
+                    let subject = format!("{way}-{who}");
+                    assert!(measured.contains(&&*subject), "{subject} of {bench}");
+                }
+            }
+        }
+    }
+}

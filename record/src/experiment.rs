@@ -104,8 +104,9 @@ impl Experiment {
                  again as soon as they are answered."
             }
             Self::Ipc => {
-                "Messages of a size go to and fro (latency), or one way as fast as they can \
-                 (throughput), between two threads and between two processes."
+                "Messages of a size go to and fro (latency: half of the way there and back), or one \
+                 way as fast as they are taken (throughput), between two threads and between two \
+                 processes. Pipes, rings in memory and in files have the same 64 KiB of room."
             }
             Self::Parallel => {
                 "The same work by the plain program, with one worker on one CPU, and with as many as \

@@ -8,6 +8,7 @@
 mod args;
 mod case;
 mod create;
+mod ipc;
 mod overhead;
 mod parallel;
 mod server;
@@ -40,9 +41,8 @@ pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
         Experiment::Server => server::cases(setting),
         Experiment::Parallel => parallel::cases(setting),
         Experiment::Switch => switch::cases(setting),
-        Experiment::Ipc | Experiment::Mixed | Experiment::Models | Experiment::Schedulers => {
-            Vec::new()
-        }
+        Experiment::Ipc => ipc::cases(setting),
+        Experiment::Mixed | Experiment::Models | Experiment::Schedulers => Vec::new(),
     }
 }
 

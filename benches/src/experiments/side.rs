@@ -1,5 +1,6 @@
 //! The other sides of cases, which are processes of their own and started by the cases.
 
+use super::ipc::FarArgs;
 use super::server::{LoadArgs, WorkerArgs};
 
 /// Which side of which case.
@@ -9,6 +10,8 @@ pub enum Side {
     Load(LoadArgs),
     /// One process of the server that forks ahead.
     Worker(WorkerArgs),
+    /// The far end of a link.
+    Far(FarArgs),
 }
 
 impl Side {
@@ -23,6 +26,7 @@ impl Side {
         match self {
             Self::Load(args) => args.run(),
             Self::Worker(args) => args.run(),
+            Self::Far(args) => args.run(),
         }
     }
 }

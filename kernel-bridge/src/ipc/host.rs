@@ -1,10 +1,10 @@
 //! [`Ipc`] by Linux: pipes, `memfd` and `mmap`, process-shared semaphores, POSIX message queues, Unix
 //! sockets with abstract names.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::atomic::{AtomicU32 as Counter, Ordering::Relaxed};
@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use exec_core::sync::atomic::AtomicU32;
 
+use super::shared::Shared;
 use super::{Ipc, IpcError, Listener, Mailbox, Region, Semaphore, Stream, Wait};
 use crate::Host;
 
@@ -37,7 +38,7 @@ impl From<io::Error> for IpcError {
 }
 
 /// Makes a call until no signal interrupts it; -1 is its error.
-fn retry(mut call: impl FnMut() -> libc::c_int) -> Result<libc::c_int, IpcError> {
+pub(super) fn retry(mut call: impl FnMut() -> libc::c_int) -> Result<libc::c_int, IpcError> {
     loop {
         match call() {
             -1 => {
@@ -162,63 +163,38 @@ impl Listener for HostListener {
     }
 }
 
-/// Bytes of shared memory, mapped until dropped.
-#[derive(Debug)]
-struct Shared {
-    base: *mut libc::c_void,
-    len: usize,
-}
-
-// SAFETY: the mapping belongs to the value, wherever that is; what is in it is atomics or a semaphore.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn new(len: usize) -> Result<Self, IpcError> {
-        let name = c"kernel-bridge";
-        // SAFETY: the name is a string; the descriptor comes back.
-        let fd = retry(|| unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) })?;
-        // SAFETY: it was just made, and nobody else knows it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        let size = libc::off_t::try_from(len).map_err(|_| IpcError::BadArgument)?;
-        // SAFETY: the descriptor is ours.
-        retry(|| unsafe { libc::ftruncate(fd.as_raw_fd(), size) })?;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping wherever the system likes, of the whole file.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                protection,
-                libc::MAP_SHARED,
-                fd.as_raw_fd(),
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error().into());
-        }
-        Ok(Self { base, len })
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new`, with this length, and no reference is left.
-        let unmapped = unsafe { libc::munmap(self.base, self.len) };
-        assert_eq!(unmapped, 0, "invariant: the mapping is whole");
-    }
-}
+/// What the memory of a region is called.
+const REGION: &CStr = c"kernel-bridge-region";
+/// What the memory of a semaphore is called.
+const SEMAPHORE: &CStr = c"kernel-bridge-semaphore";
 
 /// A `memfd`, mapped.
+///
+/// Its descriptor makes it known to a process that is no forked child: that process gets it over a
+/// socket, as an inherited one, or by opening `/proc/PID/fd/NUMBER`.
 #[derive(Debug)]
 pub struct HostRegion(Shared);
+
+impl HostRegion {
+    /// Maps the region that another process has made, from a descriptor of it.
+    ///
+    /// # Errors
+    /// [`IpcError::BadArgument`] for a descriptor of anything else; [`IpcError::NoRoom`].
+    pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, IpcError> {
+        Shared::open(descriptor, REGION).map(Self)
+    }
+}
+
+impl AsFd for HostRegion {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.descriptor()
+    }
+}
 
 impl Region for HostRegion {
     fn words(&self) -> &[AtomicU32] {
         // SAFETY: mapped while `self` lives, aligned to a page, and reached through atomics only.
-        unsafe { std::slice::from_raw_parts(self.0.base.cast(), self.0.len / 4) }
+        unsafe { std::slice::from_raw_parts(self.0.base().cast(), self.0.len() / 4) }
     }
 }
 
@@ -227,8 +203,23 @@ impl Region for HostRegion {
 pub struct HostSemaphore(Shared);
 
 impl HostSemaphore {
+    /// Maps the semaphore that another process has made, from a descriptor of it.
+    ///
+    /// # Errors
+    /// As for [`HostRegion::from_descriptor`].
+    pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, IpcError> {
+        // Nobody sees the descriptor of one before it is initialised: see `semaphore`.
+        Shared::open(descriptor, SEMAPHORE).map(Self)
+    }
+
     fn at(&self) -> *mut libc::sem_t {
-        self.0.base.cast()
+        self.0.base().cast()
+    }
+}
+
+impl AsFd for HostSemaphore {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.descriptor()
     }
 }
 
@@ -315,11 +306,14 @@ impl Ipc for Host {
 
     fn region(&self, words: usize) -> Result<HostRegion, IpcError> {
         let len = words.checked_mul(4).filter(|len| *len > 0);
-        Ok(HostRegion(Shared::new(len.ok_or(IpcError::BadArgument)?)?))
+        Ok(HostRegion(Shared::new(
+            len.ok_or(IpcError::BadArgument)?,
+            REGION,
+        )?))
     }
 
     fn semaphore(&self, value: u32) -> Result<HostSemaphore, IpcError> {
-        let semaphore = HostSemaphore(Shared::new(size_of::<libc::sem_t>())?);
+        let semaphore = HostSemaphore(Shared::new(size_of::<libc::sem_t>(), SEMAPHORE)?);
         // SAFETY: the memory is large enough, aligned to a page, shared, and nobody else's yet.
         retry(|| unsafe { libc::sem_init(semaphore.at(), 1, value) })?;
         Ok(semaphore)

@@ -5,7 +5,7 @@
 //! `mmap`, process-shared semaphores, POSIX message queues, Unix sockets. So one program compares
 //! both. All handles stay valid in a forked child.
 //!
-//! On top, for any ground: [`BoundedBuffer`], a queue in shared memory; and, with the feature `rpc`,
+//! On top, for any ground: [`BoundedBuffer`], a queue in shared memory; [`Ring`], a ring of bytes; and, with the feature `rpc`,
 //! typed calls over mailboxes (`rpc`).
 //!
 //! # Shutdown
@@ -18,14 +18,20 @@ pub mod conformance;
 mod host;
 #[cfg(all(feature = "kernel", target_arch = "x86_64"))]
 mod kernel;
+mod ring;
 #[cfg(feature = "rpc")]
 pub mod rpc;
+#[cfg(all(feature = "std", target_os = "linux", not(loom)))]
+mod shared;
 
 use core::fmt;
 
 use exec_core::sync::atomic::AtomicU32;
 
 pub use bounded::BoundedBuffer;
+#[cfg(all(feature = "std", target_os = "linux", not(loom)))]
+pub use host::{HostListener, HostMailbox, HostRegion, HostSemaphore, HostStream};
+pub use ring::{Ring, RingParts};
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
