@@ -132,6 +132,13 @@ fn written() {
     returns_all(|| {
         let child = process::start(c"/copy", &[c"copy", c"3", c"from a copy"]);
         assert_eq!(ends(child), News::Exited(3));
+        let child = process::spawn(|| {
+            panic!(
+                "{}",
+                process::exec(c"/copy", &[c"copy", c"4", c"replaced by a copy"])
+            );
+        });
+        assert_eq!(ends(child), News::Exited(4));
     });
 }
 
