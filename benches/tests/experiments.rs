@@ -155,3 +155,36 @@ fn ipc_measures_every_way() {
         }
     }
 }
+
+#[test]
+fn mixed_measures_every_model_and_its_ways_out() {
+    let rows = run("mixed");
+    check(&rows, |_| false);
+    let models = [
+        "one-to-one",
+        "pool-basic",
+        "pool-workstealing",
+        "mini-executor",
+        "rayon",
+        "tokio",
+    ];
+    let ways = [
+        "mini-executor-unblock",
+        "mini-executor-in-place",
+        "tokio-spawn-blocking",
+        "tokio-in-place",
+    ];
+    for part in ["idle", "compute", "nested", "blocking", "inversion"] {
+        let measured = subjects(&rows, &format!("mixed/{part}"), "latency_p99");
+        assert!(
+            models.iter().all(|model| measured.contains(model)),
+            "{part}"
+        );
+        let has_ways = ways.iter().all(|way| measured.contains(way));
+        assert_eq!(has_ways, matches!(part, "compute" | "blocking"), "{part}");
+    }
+    // What is true of any machine: a bounded pool whose workers all block answers nobody meanwhile.
+    let late = |bench| figure(&rows, bench, "pool-basic", "latency_p50");
+    let (beside, alone) = (late("mixed/blocking"), late("mixed/idle"));
+    assert!(beside > Some(1e6) && beside > alone, "{beside:?} {alone:?}");
+}

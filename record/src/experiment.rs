@@ -115,8 +115,12 @@ impl Experiment {
                  counted, not timed."
             }
             Self::Mixed => {
-                "Small tasks ask for an answer at fixed times while jobs that compute, or that block, \
-                 keep every worker busy. The figure is how late the small ones are."
+                "Small requests are due at fixed times while jobs of 5 ms that compute, or that block, \
+                 keep every worker busy. The figure is how late the requests are answered; beside \
+                 it is how many of the jobs end in a second. In `nested` each job starts the next \
+                 itself, which a worker may prefer to all that comes from outside. In `inversion` \
+                 each request also needs a lock, which a task of no urgency holds while it gives way \
+                 to the jobs."
             }
             Self::Schedulers => {
                 "In our kernel, the same threads under each policy, on one processor that counts: three \

@@ -63,6 +63,8 @@ pub const LATENCY_P999: Metric = Metric::lower("latency_p99_9", "ns");
 pub const REQUESTS: Metric = Metric::higher("requests", "1/s");
 /// The same when everybody asks again as soon as they are answered.
 pub const CAPACITY: Metric = Metric::higher("capacity", "1/s");
+/// Jobs that ended in a second, beside what the experiment is about.
+pub const JOBS: Metric = Metric::higher("jobs", "1/s");
 /// Bytes moved in a second.
 pub const THROUGHPUT: Metric = Metric::higher("throughput", "B/s");
 /// Memory that a unit, or a connection, adds to the process or the processes.
@@ -112,6 +114,7 @@ const ALL: &[Metric] = &[
     LATENCY_P999,
     REQUESTS,
     CAPACITY,
+    JOBS,
     THROUGHPUT,
     MEMORY,
     SYSTEM_CALLS,

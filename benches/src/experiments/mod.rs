@@ -9,6 +9,7 @@ mod args;
 mod case;
 mod create;
 mod ipc;
+mod mixed;
 mod overhead;
 mod parallel;
 mod server;
@@ -42,7 +43,8 @@ pub fn cases(experiment: Experiment, setting: &Setting) -> Vec<Case> {
         Experiment::Parallel => parallel::cases(setting),
         Experiment::Switch => switch::cases(setting),
         Experiment::Ipc => ipc::cases(setting),
-        Experiment::Mixed | Experiment::Models | Experiment::Schedulers => Vec::new(),
+        Experiment::Mixed => mixed::cases(setting),
+        Experiment::Models | Experiment::Schedulers => Vec::new(),
     }
 }
 
