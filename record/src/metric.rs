@@ -99,6 +99,15 @@ pub const SIDE: [Metric; 5] = [
     INSTRUCTIONS,
 ];
 
+/// Those that a figure was made from, or is held against: beside it too, where there is room for them.
+pub const BESIDE: [Metric; 5] = [SERIAL, ONE_WORKER, SPEED_UP_BOUND, EFFICIENCY, WALK];
+
+/// Whether a figure explains another one of its bench and subject: it is in [`SIDE`] or [`BESIDE`].
+#[must_use]
+pub fn explains(name: &str) -> bool {
+    SIDE.iter().chain(&BESIDE).any(|metric| metric.name == name)
+}
+
 /// Every metric of this file.
 const ALL: &[Metric] = &[
     TIME,
@@ -145,5 +154,6 @@ mod tests {
             assert_eq!(named(metric.name), Some(metric), "{} twice", metric.name);
         }
         assert_eq!(named("speed"), None);
+        assert!(explains(EFFICIENCY.name) && explains(CPU_TIME.name) && !explains(TIME.name));
     }
 }

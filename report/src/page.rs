@@ -156,7 +156,7 @@ impl Page {
         let first = rows.first().expect("invariant: a figure has rows");
         let benches = distinct(rows, |row| &row.bench);
         // What only explains is in the tables of what it explains.
-        let is_side = metric::SIDE.iter().any(|side| side.name == first.metric);
+        let is_side = metric::explains(&first.metric);
         let has_table = !is_side || part.figures().len() == 1;
         html! {
             figure {
@@ -260,7 +260,7 @@ fn origin(report: &Report, commands: &[String]) -> Markup {
 /// How the figures are to be read.
 fn legend(rows: &[Row]) -> Markup {
     // What only explains may be exact, and then two of it are enough.
-    let is_side = |row: &&Row| metric::SIDE.iter().any(|side| side.name == row.metric);
+    let is_side = |row: &&Row| metric::explains(&row.metric);
     let clocked = rows
         .iter()
         .filter(|row| row.interval.is_some() && !is_side(row));

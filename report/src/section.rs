@@ -142,7 +142,7 @@ impl<'a> Part<'a> {
 
     /// Whether a metric is a chart: it is asked for, or it explains no other one of these.
     fn has_chart(&self, name: &str, all: &[&str]) -> bool {
-        let is_side = |name: &str| metric::SIDE.iter().any(|side| side.name == name);
+        let is_side = metric::explains;
         let is_asked = |topic: &Topic| topic.charted.iter().any(|charted| charted == name);
         !is_side(name) || self.topic.is_some_and(is_asked) || all.iter().all(|other| is_side(other))
     }

@@ -8,7 +8,12 @@ use crate::bench;
 use crate::section::distinct;
 
 /// Metrics that explain a row and so become its columns, unless they are charted.
-const SIDE: [(&str, &str); metric::SIDE.len()] = [
+const SIDE: [(&str, &str); metric::SIDE.len() + metric::BESIDE.len()] = [
+    (metric::SERIAL.name, "without a model"),
+    (metric::ONE_WORKER.name, "one worker"),
+    (metric::SPEED_UP_BOUND.name, "bound"),
+    (metric::EFFICIENCY.name, "efficiency"),
+    (metric::WALK.name, "walk alone"),
     (metric::CPU_TIME.name, "CPU time"),
     (metric::SYSTEM_CALLS.name, "system calls"),
     (metric::VOLUNTARY_SWITCHES.name, "voluntary switches"),
