@@ -114,10 +114,16 @@ pub(crate) fn draw(rows: &[&Row], width: Width) -> String {
     })
 }
 
-/// A tick's figure, without digits that say nothing.
+/// A tick's figure, without zeros that say nothing.
 pub(crate) fn tick_label(row: &Row, value: f64) -> String {
     let label = table::figure(row, Some(value));
-    label.replace(".00", "").replace(".0 ", " ")
+    let Some((whole, rest)) = label.split_once('.') else {
+        return label;
+    };
+    let unit = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let digits = rest[..rest.len() - unit.len()].trim_end_matches('0');
+    let point = if digits.is_empty() { "" } else { "." };
+    format!("{whole}{point}{digits}{unit}")
 }
 
 /// The ticks of a logarithmic axis of these rows' figures.
@@ -275,6 +281,19 @@ mod tests {
             let ticks = logarithmic_ticks(low, high, 4);
             assert!((2..=4).contains(&ticks.len()), "{ticks:?}");
         }
+    }
+
+    #[test]
+    fn a_tick_loses_no_digit_that_counts() {
+        use record::metric::{MEMORY, RATIO};
+        let label = |metric, value| tick_label(&Row::missing("b", metric, "m", "host", ""), value);
+        let all = [(0.5, "0.5x"), (1.0, "1x"), (10.0, "10x"), (1.25, "1.25x")];
+        for (value, expected) in all {
+            assert_eq!(label(&RATIO, value), expected);
+        }
+        assert_eq!(label(&TIME, 1.5e6), "1.5 ms");
+        assert_eq!(label(&TIME, 200.0), "200 ns");
+        assert_eq!(label(&MEMORY, 2048.0), "2 KiB");
     }
 
     #[test]
