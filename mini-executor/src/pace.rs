@@ -7,7 +7,11 @@
 //!
 //! # Protocol
 //! A worker takes the time at its regular looks and publishes how long a turn took since the last
-//! one; a sleep in between makes that look the first again. A worker whose pace is not known, or
+//! one; a sleep in between makes that look the first again. The next look is after as many turns as
+//! take [`WORTH`] at that pace, at most [`LOOK`] and at most twice as many as before: jobs that
+//! compute for long do not keep timers and sockets waiting for sixty of them, and short ones do not
+//! pay for looks. After a sleep, whoever comes next may be of another kind: it begins with [`SOON`]
+//! at most. A worker whose pace is not known, or
 //! that was given a closure, which may run for long, counts as slow. The watch says so of a worker
 //! that it finds held up. All this is a guess, and orders nothing.
 //!
@@ -28,6 +32,13 @@ use exec_core::{
 
 /// How long what waits must take to be worth another worker: some times what its waking takes.
 const WORTH: Duration = Duration::from_micros(200);
+
+/// Turns between two looks around, at the most. A prime, so that it does not fall in step with the
+/// tasks.
+const LOOK: u32 = 61;
+
+/// Turns until the first look after a sleep, at the most.
+const SOON: u32 = 8;
 
 /// Not known, or slow.
 const SLOW: u32 = u32::MAX;
@@ -70,25 +81,55 @@ pub(crate) fn is_backlog(jobs: u32, done: u64, time: Duration) -> bool {
     nanos >= WORTH.as_nanos()
 }
 
-/// The worker's own part.
+/// The worker's own part: when it looks around, and how long that took.
 #[derive(Debug)]
-pub(crate) struct Stopwatch(Cell<Option<Nanos>>);
+pub(crate) struct Stopwatch {
+    last: Cell<Option<Nanos>>,
+    /// Turns between the last look and the next one.
+    every: Cell<u32>,
+    /// Those of them that are left.
+    left: Cell<u32>,
+}
 
 impl Stopwatch {
     pub(crate) fn new() -> Self {
-        Self(Cell::new(None))
+        Self {
+            last: Cell::new(None),
+            every: Cell::new(LOOK),
+            left: Cell::new(LOOK),
+        }
     }
 
-    /// A regular look, `turns` after the last one.
-    pub(crate) fn look(&self, now: Nanos, turns: u32, pace: &Pace) {
-        if let Some(last) = self.0.replace(Some(now)) {
-            pace.publish(now.saturating_since(last), turns);
-        }
+    /// Counts a turn; whether a look is due now.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        let left = self.left.get() - 1;
+        self.left
+            .set(if left == 0 { self.every.get() } else { left });
+        left == 0
+    }
+
+    /// The look that was due.
+    pub(crate) fn look(&self, now: Nanos, pace: &Pace) {
+        let Some(last) = self.last.replace(Some(now)) else {
+            return;
+        };
+        let (took, turns) = (now.saturating_since(last), self.every.get());
+        pace.publish(took, turns);
+        let worth = WORTH.as_nanos() * u128::from(turns) / took.as_nanos().max(1);
+        let most = LOOK.min(2 * turns);
+        self.set(u32::try_from(worth).unwrap_or(LOOK).clamp(1, most));
     }
 
     /// The worker slept, or was on the look-out.
     pub(crate) fn interrupt(&self) {
-        self.0.set(None);
+        self.last.set(None);
+        self.set(self.every.get().min(SOON));
+    }
+
+    fn set(&self, turns: u32) {
+        self.every.set(turns);
+        self.left.set(turns);
     }
 }
 
@@ -100,15 +141,45 @@ mod tests {
     fn a_worker_is_slow_until_it_has_shown_its_pace() {
         let (pace, stopwatch) = (Pace::new(), Stopwatch::new());
         assert!(pace.is_worth(1) && !pace.is_worth(0));
-        stopwatch.look(Nanos(1_000), 10, &pace);
+        stopwatch.look(Nanos(1_000), &pace);
         assert!(pace.is_worth(1), "one look is no time");
-        stopwatch.look(Nanos(2_000), 10, &pace);
+        stopwatch.look(Nanos(1_000 + 100 * u64::from(LOOK)), &pace);
         assert!(!pace.is_worth(1_999) && pace.is_worth(2_000), "100 ns each");
         stopwatch.interrupt();
-        stopwatch.look(Nanos(1 << 40), 10, &pace);
+        stopwatch.look(Nanos(1 << 40), &pace);
         assert!(!pace.is_worth(1_999), "a sleep is not counted");
         pace.slow();
         assert!(pace.is_worth(1));
+    }
+
+    /// Turns until a look is due.
+    fn turns(stopwatch: &Stopwatch) -> u32 {
+        (1..).find(|_| stopwatch.is_due()).expect("it comes")
+    }
+
+    #[test]
+    fn slow_turns_bring_the_next_look_near() {
+        let (pace, stopwatch) = (Pace::new(), Stopwatch::new());
+        let worth = WORTH.as_nanos() as u64;
+        assert_eq!([turns(&stopwatch), turns(&stopwatch)], [LOOK, LOOK]);
+        let mut now = 0;
+        let mut look = |took: u64| {
+            now += took;
+            stopwatch.look(Nanos(now), &pace);
+            turns(&stopwatch)
+        };
+        look(0);
+        assert_eq!(look(1_000), LOOK, "fast ones");
+        assert_eq!(look(10 * worth), 6, "a sixth of the worth each");
+        assert_eq!(look(100 * worth), 1, "a job is worth more than a look");
+        assert_eq!(
+            [look(10), look(10), look(10)],
+            [2, 4, 8],
+            "and back, not at once"
+        );
+        assert_eq!(look(0), 16, "no time at all");
+        stopwatch.interrupt();
+        assert_eq!(turns(&stopwatch), SOON);
     }
 
     #[test]

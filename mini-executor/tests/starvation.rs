@@ -85,6 +85,49 @@ fn by_a_task_that_wakes_itself() {
     });
 }
 
+/// Jobs that compute for long, and are never out: what waits for a timer comes after some of them.
+/// How many is counted; how long they take here is nobody's claim.
+#[test]
+fn by_jobs_that_compute() {
+    /// A turn that is worth a look of its own.
+    const LONG: Duration = Duration::from_millis(2);
+    const SLEEPS: usize = 10;
+
+    async fn compute(stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) {
+        while !stop.load(SeqCst) {
+            let start = Instant::now();
+            while start.elapsed() < LONG {
+                std::hint::spin_loop();
+            }
+            done.fetch_add(1, SeqCst);
+            yield_now().await;
+        }
+    }
+    watched(|| {
+        let runtime = one_worker();
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        for _ in 0..3 {
+            runtime
+                .spawn(compute(stop.clone(), Arc::clone(&done)))
+                .detach();
+        }
+        let spawner = runtime.spawner();
+        let between = runtime.spawn(async move {
+            // The first looks show the pace.
+            spawner.sleep(Duration::from_millis(1)).await;
+            let before = done.load(SeqCst);
+            for _ in 0..SLEEPS {
+                spawner.sleep(Duration::from_millis(1)).await;
+            }
+            done.load(SeqCst) - before
+        });
+        let between = between.join().expect("runs");
+        stop.store(true, SeqCst);
+        // One a sleep and what the ring holds before the sleeper; sixty each it was.
+        assert!(between <= SLEEPS * 10, "{between} jobs in {SLEEPS} sleeps");
+    });
+}
+
 #[test]
 fn a_million_wakes_are_one_poll() {
     watched(|| {

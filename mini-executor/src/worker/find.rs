@@ -2,9 +2,9 @@
 //!
 //! # Protocol
 //! The next slot, at most [`STREAK`] times in a row; else the ring; else a share of the injector;
-//! else half of another worker's ring. Every [`LOOK`] turns it looks around first: timers that are
-//! due, and one job of the injector, so that a worker which is never out of work does not starve
-//! what comes from outside. At most half of the workers search at a time; the last searcher that
+//! else half of another worker's ring. Every so many turns (`pace.rs`) it looks around first: timers
+//! that are due, and one job of the injector, so that a worker which is never out of work does not
+//! starve what comes from outside. At most half of the workers search at a time; the last searcher that
 //! finds something wakes the next, if there is more.
 
 use exec_core::{Job, Threads, sync::spin_loop};
@@ -13,8 +13,6 @@ use flight_recorder::Event;
 use super::Worker;
 use crate::queue::local::Steal;
 
-/// Turns between two looks around. A prime, so that it does not fall in step with the tasks.
-const LOOK: u32 = 61;
 /// Room in the ring for which the reactor is asked: as many events as it gives at once.
 const BATCH: u32 = 16;
 /// Looks after which it is asked although the ring is full.
@@ -27,9 +25,7 @@ const ROUNDS: u32 = 4;
 impl<T: Threads> Worker<T> {
     /// The job to run in this turn.
     pub(super) fn next(&self) -> Option<Job> {
-        let turn = self.turn.get().wrapping_add(1);
-        self.turn.set(turn);
-        if turn.is_multiple_of(LOOK)
+        if self.stopwatch.is_due()
             && let Some(job) = self.look_around()
         {
             return self.got(job);
@@ -86,13 +82,15 @@ impl<T: Threads> Worker<T> {
         let pace = &self.remote().pace;
         if shared.sim.is_none() {
             // Time that a seed makes tells nothing of the pace.
-            self.stopwatch.look(shared.ground.now(), LOOK, pace);
+            self.stopwatch.look(shared.ground.now(), pace);
         }
+        let looks = self.looks.get().wrapping_add(1);
+        self.looks.set(looks);
         shared.fire_timers();
         let first = self.take_injected();
         // Events that the ring has no room for are better off with the system: see `reactor.rs`;
         // but tasks that never wait must not keep sockets from being served.
-        if self.queue.room() >= BATCH || self.turn.get().is_multiple_of(LOOK * LOOK_ANYWAY) {
+        if self.queue.room() >= BATCH || looks.is_multiple_of(LOOK_ANYWAY) {
             self.dispatch(|| shared.driver.look());
         }
         if pace.is_worth(self.queue.len()) {

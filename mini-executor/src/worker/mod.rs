@@ -58,7 +58,8 @@ pub(crate) struct Worker<T: Threads> {
     tasks: Owner,
     /// Those of its [`Remote`].
     counters: Arc<Padded<Counters>>,
-    turn: Cell<u32>,
+    /// Looks around so far.
+    looks: Cell<u32>,
     streak: Cell<u32>,
     searching: Cell<bool>,
     /// A future was just entered into the list: the job that comes next is its first poll.
@@ -74,7 +75,7 @@ pub(crate) struct Worker<T: Threads> {
     patience: Patience,
     /// It was woken for a job, and takes one even from a ring that has no other.
     greedy: Cell<bool>,
-    /// It takes the time of its turns.
+    /// It counts its turns, and takes their time.
     stopwatch: Stopwatch,
     /// What it saw of the others when it watched them last.
     watched: Watched,
@@ -106,7 +107,7 @@ impl<T: Threads> Worker<T> {
             index,
             queue,
             tasks,
-            turn: Cell::new(0),
+            looks: Cell::new(0),
             streak: Cell::new(0),
             searching: Cell::new(false),
             adopted: Cell::new(false),
