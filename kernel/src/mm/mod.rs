@@ -10,7 +10,7 @@
 
 pub(crate) mod address_space;
 pub(crate) mod frames;
-mod heap;
+pub(crate) mod heap;
 pub(crate) mod kernel_space;
 pub(crate) mod page_table;
 pub(crate) mod phys;

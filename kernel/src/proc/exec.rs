@@ -270,7 +270,11 @@ fn push_arguments(
     let stack_pointer = pointers - 8;
     let start = stack_pointer - stack_pointer % PAGE_SIZE;
     let len = (STACK_END - start) as usize;
-    let mut image = alloc::vec![0u8; len];
+    let mut image = Vec::new();
+    image
+        .try_reserve_exact(len)
+        .map_err(|_| ExecError::OutOfMemory)?;
+    image.resize(len, 0u8);
     let mut at = strings;
     let mut addresses = Vec::new();
     for argument in arguments.iter().map(AsRef::as_ref) {

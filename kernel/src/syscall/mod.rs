@@ -2,7 +2,8 @@
 //!
 //! # Who owns what
 //! The modules below have no state of their own but `futex`: they check arguments, copy them, and call
-//! those who have. `CALLS` never changes.
+//! those who have. `CALLS` never changes. A call that makes something begins by asking whether the
+//! kernel's heap has room.
 //!
 //! | number | call | number | call |
 //! |---|---|---|---|
@@ -61,6 +62,7 @@ mod thread;
 
 use crate::{
     arch::{clock, cpu},
+    mm::heap,
     syscall::errno::Errno,
     trap::frame::TrapFrame,
 };
@@ -77,10 +79,13 @@ const COUNT: usize = 0x1a0;
 static CALLS: [Call; COUNT] = {
     let mut calls: [Call; COUNT] = [unknown; COUNT];
     macro_rules! calls {
-        ($a:ident $b:ident $c:ident $d:ident $e:ident: $($number:literal => $module:ident::$function:ident($($argument:ident),*);)*) => {
+        ($a:ident $b:ident $c:ident $d:ident $e:ident: $($number:literal => $module:ident::$function:ident($($argument:ident),*) $(if $heap:ident)?;)*) => {
             $(calls[$number] = {
                 extern "C" fn call($a: u64, $b: u64, $c: u64, $d: u64, $e: u64) -> u64 {
                     let _ = ($a, $b, $c, $d, $e);
+                    $(if !heap::$heap() {
+                        return Errno::ENOMEM.to_result();
+                    })?
                     match $module::$function($($argument),*) {
                         Ok(value) => value,
                         Err(errno) => {
@@ -96,26 +101,26 @@ static CALLS: [Call; COUNT] = {
     calls! {
         a b c d e:
         0 => thread::exit(a);
-        1 => file::open(a, b);
+        1 => file::open(a, b) if has_room;
         2 => file::read(a, b, c);
         3 => file::write(a, b, c);
         4 => file::seek(a, b, c);
         5 => file::tell(a);
         6 => file::close(a);
-        7 => file::pipe(a);
-        8 => memory::mmap(a, b, c, d, e);
+        7 => file::pipe(a) if has_room;
+        8 => memory::mmap(a, b, c, d, e) if has_room;
         9 => memory::munmap(a);
-        11 => thread::create(a, b, c, d);
+        11 => thread::create(a, b, c, d) if has_room;
         12 => thread::join(a, b);
         13 => thread::exit_group(a);
-        14 => file::create(a);
-        15 => file::mkdir(a);
+        14 => file::create(a) if has_room;
+        15 => file::mkdir(a) if has_room;
         16 => file::unlink(a);
         17 => file::chdir(a);
         18 => file::readdir(a, b, c);
         19 => file::stat(a, b);
         20 => file::fsync(a);
-        0x110 => process::spawn(a, b);
+        0x110 => process::spawn(a, b) if has_room;
         0x112 => process::waitpid(a, b, c);
         0x113 => process::getpid();
         0x114 => process::getppid();
@@ -142,32 +147,32 @@ static CALLS: [Call; COUNT] = {
         0x107 => machine::shutdown(a);
         0x108 => thread::detach(a);
         0x109 => machine::free_memory();
-        0x140 => file::dup(a);
-        0x141 => file::dup2(a, b);
-        0x142 => file::mkfifo(a);
-        0x143 => ipc::socket_listen(a, b);
-        0x144 => ipc::socket_connect(a, b);
-        0x145 => ipc::socket_accept(a, b);
-        0x148 => ipc::region_create(a, b);
-        0x149 => ipc::region_map(a, b, c);
+        0x140 => file::dup(a) if has_room;
+        0x141 => file::dup2(a, b) if has_room;
+        0x142 => file::mkfifo(a) if has_room;
+        0x143 => ipc::socket_listen(a, b) if has_room;
+        0x144 => ipc::socket_connect(a, b) if has_room;
+        0x145 => ipc::socket_accept(a, b) if has_room;
+        0x148 => ipc::region_create(a, b) if has_room;
+        0x149 => ipc::region_map(a, b, c) if has_room;
         0x14a => ipc::region_destroy(a);
-        0x150 => ipc::semaphore_create(a, b);
+        0x150 => ipc::semaphore_create(a, b) if has_room;
         0x151 => ipc::semaphore_wait(a, b);
         0x152 => ipc::semaphore_post(a, b);
         0x153 => ipc::semaphore_destroy(a);
-        0x158 => ipc::mailbox_create(a, b, c);
+        0x158 => ipc::mailbox_create(a, b, c) if has_room;
         0x159 => ipc::mailbox_send(a, b, c, d);
         0x15a => ipc::mailbox_receive(a, b, c, d);
         0x15b => ipc::mailbox_destroy(a);
-        0x160 => ipc::message_send(a, b, c, d);
-        0x161 => ipc::message_receive(a, b, c);
+        0x160 => ipc::message_send(a, b, c, d) if has_room;
+        0x161 => ipc::message_receive(a, b, c) if has_room;
         0x180 => schedule::set_policy(a, b);
         0x181 => schedule::set_nice(a, b);
         0x182 => schedule::set_affinity(a, b);
-        0x183 => schedule::thread_list(a, b);
+        0x183 => schedule::thread_list(a, b) if has_room;
         0x184 => schedule::set_thread_nice(a, b);
-        0x188 => schedule::trace_switch(a);
-        0x189 => schedule::trace_read(a, b, c);
+        0x188 => schedule::trace_switch(a) if has_room;
+        0x189 => schedule::trace_read(a, b, c) if has_room;
         0x18a => schedule::trace_write(a, b);
     }
     calls[10] = entry::fork;

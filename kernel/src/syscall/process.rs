@@ -1,6 +1,6 @@
 //! System calls about processes.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
 use kcore::{LimitError, Resource, UserRange, Which};
@@ -8,7 +8,10 @@ use kcore::{LimitError, Resource, UserRange, Which};
 use super::Result;
 use crate::{
     arch::cpu,
-    mm::uaccess::{self, Text},
+    mm::{
+        heap,
+        uaccess::{self, Text},
+    },
     proc::{exec, family, fork},
     sched,
     syscall::{errno::Errno, file::PATH_LEN},
@@ -27,7 +30,11 @@ pub(super) extern "C" fn fork(frame: &TrapFrame) -> u64 {
         error: 0,
         ..*frame
     };
-    match fork::fork(cpu::current(), &frame) {
+    let child = match heap::has_room() {
+        true => fork::fork(cpu::current(), &frame),
+        false => Err(Errno::ENOMEM),
+    };
+    match child {
         Ok(child) => u64::from(child),
         Err(errno) => errno.to_result(),
     }
@@ -41,7 +48,11 @@ const ARGUMENTS_LEN: usize = 32 << 10;
 /// The words at `argv`, a table of addresses that ends with 0; none if `argv` is 0.
 fn arguments(argv: u64) -> core::result::Result<Vec<Vec<u8>>, Errno> {
     let mut words = Vec::new();
-    let mut buffer = vec![MaybeUninit::uninit(); ARGUMENTS_LEN];
+    let mut buffer = Vec::new();
+    buffer
+        .try_reserve_exact(ARGUMENTS_LEN)
+        .map_err(|_| Errno::ENOMEM)?;
+    buffer.resize(ARGUMENTS_LEN, MaybeUninit::uninit());
     let mut left = ARGUMENTS_LEN;
     if argv == 0 {
         return Ok(words);
@@ -76,6 +87,9 @@ pub(super) fn spawn(path: u64, argv: u64) -> Result {
 /// exec(path, argv): the program takes the place of the caller's; returns only an error.
 pub(super) extern "C" fn exec(path: u64, argv: u64, frame: &mut TrapFrame) -> u64 {
     let mut run = || {
+        if !heap::has_room() {
+            return Err(Errno::ENOMEM);
+        }
         let mut text = Text::<PATH_LEN>::new();
         let path = text.copy_in(path)?;
         let words = arguments(argv)?;

@@ -72,9 +72,14 @@ pub(super) fn set_affinity(tid: u64, cpus: u64) -> Result {
 /// bytes, zeros after it.
 pub(super) fn thread_list(buffer: u64, room: u64) -> Result {
     let mut entries = Vec::new();
+    // All there can be; a little at a time would be asked for without a way to refuse it.
+    let most = room.min(Tid::MAX_SLOTS as u64) as usize;
+    entries
+        .try_reserve(most * ENTRY_LEN)
+        .map_err(|_| Errno::ENOMEM)?;
     let mut count = 0;
     table::for_all(|thread| {
-        if count < room {
+        if count < most as u64 {
             entries.extend_from_slice(&entry(thread));
         }
         count += 1;

@@ -216,6 +216,15 @@ pub(super) const CASES: &[Case] = &[
             "limits/a thread pointer of one's own: ok",
         ],
     ),
+    // A small machine, so that it is soon full: the kernel's heap is a quarter of its memory.
+    Case {
+        memory_mib: 48,
+        ..usual(
+            "usertests hoard",
+            "init=/usertests hoard",
+            &["hoard/a full heap is ENOMEM and empties again: ok", ENDED],
+        )
+    },
     Case {
         cpus: &[1, 4],
         ..usual(

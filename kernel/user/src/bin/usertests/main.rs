@@ -10,6 +10,7 @@ extern crate alloc;
 mod files;
 mod futexes;
 mod ground;
+mod hoard;
 mod joins;
 mod limits;
 mod mappings;
@@ -49,6 +50,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("signals", signals::CASES),
     ("programs", programs::CASES),
     ("limits", limits::CASES),
+    ("hoard", hoard::CASES),
     ("files", files::CASES),
     ("tree", tree::CASES),
     ("pipes", pipes::CASES),
