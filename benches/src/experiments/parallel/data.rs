@@ -41,7 +41,8 @@ pub(super) fn map<C: Crew>(crew: &C, numbers: &[u64]) -> Vec<u64> {
 /// Sorts by merging: halves are sorted at the same time, and merged in parts at the same time.
 pub(super) fn sort<C: Crew>(crew: &C, mut numbers: Vec<u64>) -> Vec<u64> {
     let mut space = vec![0; numbers.len()];
-    let grain = part(numbers.len()).max(1_024);
+    // A merge is slower than a sort's last steps: the fewer there are, the better.
+    let grain = (4 * part(numbers.len())).max(1_024);
     sort_into(crew, &mut numbers, &mut space, false, grain);
     numbers
 }
@@ -91,18 +92,22 @@ fn merge<C: Crew>(crew: &C, left: &[u64], right: &[u64], to: &mut [u64], grain: 
     );
 }
 
-fn merge_serially<'a>(mut left: &'a [u64], mut right: &'a [u64], to: &mut [u64]) {
-    for slot in to {
-        let from = match (left.first(), right.first()) {
-            (Some(a), Some(b)) if b < a => &mut right,
-            (Some(_), _) => &mut left,
-            (None, _) => &mut right,
-        };
-        if let Some((first, rest)) = from.split_first() {
-            *slot = *first;
-            *from = rest;
-        }
+/// Takes the smaller of the two first ones, without a branch that nobody could foresee.
+fn merge_serially(left: &[u64], right: &[u64], to: &mut [u64]) {
+    let (mut a, mut b, mut at) = (0, 0, 0);
+    while a < left.len() && b < right.len() && at < to.len() {
+        let is_left = left[a] <= right[b];
+        to[at] = if is_left { left[a] } else { right[b] };
+        a += usize::from(is_left);
+        b += usize::from(!is_left);
+        at += 1;
     }
+    let rest = if a < left.len() {
+        &left[a..]
+    } else {
+        &right[b..]
+    };
+    to[at..].copy_from_slice(rest);
 }
 
 #[cfg(test)]

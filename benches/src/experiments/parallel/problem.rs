@@ -127,7 +127,7 @@ impl Input {
             Problem::Map => Self::Map(numbers(1_001)),
             Problem::Sort => Self::Sort(numbers(20_001)),
             Problem::Pipeline => Self::Pipeline(Pipeline::of(50, 30)),
-            Problem::TreeSearch => Self::TreeSearch(16),
+            Problem::TreeSearch => Self::TreeSearch(64),
         }
     }
 }

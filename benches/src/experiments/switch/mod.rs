@@ -199,7 +199,7 @@ fn turns_of_a_block(set: &WorkingSet, setting: &Setting) -> anyhow::Result<u64> 
     }
     let a_walk = (usage::cpu()? - before).as_nanos() / 3;
     let turns = block.as_nanos() / (2 * a_walk).max(1);
-    Ok(u64::try_from(turns).unwrap_or(u64::MAX).clamp(1, 2_000))
+    Ok(u64::try_from(turns).unwrap_or(u64::MAX).clamp(3, 2_000))
 }
 
 /// The figures of blocks: what so many walks cost without switches, and with them.

@@ -80,12 +80,13 @@ impl Side {
         Self::TokioYield,
     ];
 
-    /// Those that are measured with working sets: one of each weight.
+    /// Those that are measured with working sets: some of each weight.
     pub(super) const WITH_SETS: &'static [Self] = &[
         Self::ProcessPipe,
         Self::ThreadPipe,
         Self::ThreadPark,
         Self::MiniYield,
+        Self::TokioYield,
     ];
 
     /// The subject.
