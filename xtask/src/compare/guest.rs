@@ -1,7 +1,7 @@
 //! The labs' halves in our kernel: every round is a fresh boot of one experiment.
 //!
 //! # Protocol
-//! [`kernel::labs`] says how a boot tells what it has read. By the clock, the machine has as many
+//! [`crate::kernel::labs`] says how a boot tells what it has read. By the clock, the machine has as many
 //! processors as were asked for; after that, two boots count instructions, on one processor, where
 //! one instruction is one nanosecond of the guest's clock: so the time that a case tells there is its
 //! instructions, and the two must agree.

@@ -6,10 +6,10 @@
 //! idle CPU can look at all queues without taking their locks.
 //!
 //! # The front
-//! As long as one thread at most is ready, and it is a usual one (see [`Share::is_usual`]), it stands
-//! in the [`Front`], which has no lock, and its policy does not see it: with nobody to choose from, all
-//! policies choose the same. The tick moves it to the run queue. The front's thread came first, so it is
-//! taken first.
+//! As long as one thread at most is ready, and it is a usual one (see
+//! [`is_usual`](super::share::Share::is_usual)), it stands in the [`Front`], which has no lock, and its
+//! policy does not see it: with nobody to choose from, all policies choose the same. The tick moves it
+//! to the run queue. The front's thread came first, so it is taken first.
 
 use super::{QUANTUM_TICKS, RunQueue, Scheduled, TICK_NS};
 use crate::{
