@@ -11,9 +11,10 @@
 //! A worker sets its own bit; whoever clears it (a poster, or the worker itself) owns the wake.
 //!
 //! # Protocol
-//! * Poster: queue the job; **fence**; if nobody searches, exchange `searching` from 0 to 1,
-//!   clear the bit of one sleeper and unpark it: it searches in the poster's stead. If no bit
-//!   was set, take the 1 back, **fence**, and look at the bits once more.
+//! * Poster: queue the job; **fence**; if no bit is set, that is all. Else, if nobody searches,
+//!   exchange `searching` from 0 to 1, clear the bit of one sleeper and unpark it: it searches in
+//!   the poster's stead. If no bit was left, take the 1 back, **fence**, and look at the bits once
+//!   more.
 //! * Sleeper: set the bit; leave `searching` if it was in; **fence**; look at every queue once
 //!   more; park. Awake, clear the bit: if a claimer was faster, it is searching now.
 //! * Searcher that found work: leave `searching`; if it was the last, **fence**, and if any queue
@@ -124,6 +125,9 @@ impl Idle {
             // ORDERING: pairs with the fence in `announce`: job before, bits after.
             fence(SeqCst);
         }
+        if self.is_no_bit_set() {
+            return None;
+        }
         self.wake_one()
     }
 
@@ -132,12 +136,16 @@ impl Idle {
     #[inline]
     pub fn hint(&self) -> Option<usize> {
         // ORDERING: hints; see above.
-        if self.searching.load(Relaxed) != 0
-            || self.sleepers.iter().all(|word| word.load(Relaxed) == 0)
-        {
+        if self.searching.load(Relaxed) != 0 || self.is_no_bit_set() {
             return None;
         }
         self.wake_one()
+    }
+
+    #[inline]
+    fn is_no_bit_set(&self) -> bool {
+        // ORDERING: the caller has fenced, or wants a hint only.
+        self.sleepers.iter().all(|word| word.load(Relaxed) == 0)
     }
 
     fn wake_one(&self) -> Option<usize> {
@@ -172,7 +180,7 @@ impl Idle {
             }
             // ORDERING: a poster that saw our 1 relies on this second look (module head).
             fence(SeqCst);
-            if self.sleepers.iter().all(|word| word.load(Relaxed) == 0) {
+            if self.is_no_bit_set() {
                 return None;
             }
         }
