@@ -11,9 +11,11 @@
 //! take [`WORTH`] at that pace, at most [`LOOK`] and at most twice as many as before: jobs that
 //! compute for long do not keep timers and sockets waiting for sixty of them, and short ones do not
 //! pay for looks. After a sleep, whoever comes next may be of another kind: it begins with [`SOON`]
-//! at most. A worker whose pace is not known, or
-//! that was given a closure, which may run for long, counts as slow. The watch says so of a worker
-//! that it finds held up. All this is a guess, and orders nothing.
+//! at most. Where short turns become long ones without a sleep in between, the first of those looks
+//! still comes after [`LOOK`] turns, once.
+//!
+//! A worker whose pace is not known, or that was given a closure, which may run for long, counts as
+//! slow. The watch says so of a worker that it finds held up. All this is a guess, and orders nothing.
 //!
 //! # Why nothing is lost by a wrong guess
 //! The pace is asked in three places, and each "not worth it" leaves a job where somebody else sees
