@@ -13,7 +13,7 @@ use loom::{
     thread,
 };
 use loom_tests::{breaks, holds};
-use mini_executor::model::{Idle, Watch, local};
+use mini_executor::model::{Cover, Idle, Watch, local};
 
 struct Watching {
     watch: Watch,
@@ -60,73 +60,227 @@ fn one_watches_at_a_time_breaks_with_a_look_and_a_write() {
     });
 }
 
-/// Worker 0 wakes, and is held up in front of a job that it queues. Meanwhile worker 64 falls asleep,
-/// whose bit is in another word. At the end that one watches, or it has been woken and will look
-/// around, fall asleep, and see that the other one is awake.
-///
-/// At first both sleep and worker 64 watches, or worker 0 does and the other one is awake.
-fn held_up_meets_falling_asleep(watching: usize) {
-    const OTHER: usize = 64;
-    let (idle, watch) = (Arc::new(Idle::new(OTHER + 1)), Arc::new(Watch::new()));
-    for at in [0, OTHER] {
-        // SAFETY: once for each, before it sleeps.
-        unsafe { idle.register(at, Waker::noop().clone()) };
+/// The worker that is held up.
+const HELD_UP: usize = 0;
+/// Another one, whose bit is in another word.
+const OTHER: usize = 64;
+/// A third one.
+const THIRD: usize = 1;
+
+/// Some workers, all awake, with the watch that they share.
+struct Workers {
+    idle: Idle,
+    watch: Watch,
+    awake_at_most: usize,
+}
+
+impl Workers {
+    fn new(all: &[usize]) -> Arc<Self> {
+        let idle = Idle::new(OTHER + 1);
+        for at in all {
+            // SAFETY: once for each, before it sleeps.
+            unsafe { idle.register(*at, Waker::noop().clone()) };
+        }
+        Arc::new(Self {
+            idle,
+            watch: Watch::new(),
+            awake_at_most: all.len(),
+        })
     }
-    idle.announce(0, false);
-    assert!(watch.take(watching, || true).is_some());
+
+    fn is_any_awake(&self, besides: usize) -> bool {
+        self.idle.sleeping() + besides < self.awake_at_most
+    }
+
+    /// Worker `own` falls asleep; whether it watches then.
+    fn sleep(&self, own: usize) -> bool {
+        self.idle.announce(own, false);
+        self.watch.take(own, || self.is_any_awake(0)).is_some()
+    }
+
+    /// Worker `own` falls asleep, and watches for those that are to wake soon.
+    fn sleep_as_watch(&self, own: usize) -> bool {
+        self.idle.announce(own, false);
+        self.watch.take(own, || true).is_some()
+    }
+
+    /// Worker `own`, which `watched`, wakes by itself.
+    fn wake(&self, own: usize, watched: bool) -> Cover {
+        let cover = Cover::new();
+        if watched {
+            self.watch.leave(own);
+            cover.left();
+        }
+        let _ = self.idle.awake(own);
+        cover.woke();
+        cover
+    }
+
+    /// A worker queues a job behind the one that it runs.
+    fn queue(&self, cover: &Cover) {
+        if cover.is_to_call(&self.watch) {
+            let _ = self.idle.post();
+        }
+    }
+
+    /// A worker gets a job that it will be busy with.
+    fn get_job(&self, cover: &Cover, searched: bool) {
+        let last = searched && self.idle.found();
+        if cover.is_to_hand_on(&self.watch, last, || self.is_any_awake(1)) {
+            let _ = self.idle.post();
+        }
+    }
+}
+
+/// Worker 0 wakes, and is held up in front of a job that it queues. Meanwhile another one falls asleep.
+/// At the end that one watches, or it has been woken and will look around, fall asleep, and see that
+/// the first one is awake.
+///
+/// At first both sleep and the other one watches, or worker 0 does and the other one is awake.
+fn held_up_meets_falling_asleep(watching: usize) {
+    let workers = Workers::new(&[HELD_UP, OTHER]);
+    workers.idle.announce(HELD_UP, false);
+    assert!(workers.watch.take(watching, || true).is_some());
     if watching == OTHER {
-        idle.announce(OTHER, false);
+        workers.idle.announce(OTHER, false);
     }
     let other = {
-        let (idle, watch) = (idle.clone(), watch.clone());
+        let workers = workers.clone();
         thread::spawn(move || {
             if watching == OTHER {
-                watch.leave(OTHER);
-                let _ = idle.awake(OTHER);
-                watch.woke();
+                let _ = workers.wake(OTHER, true);
             }
-            idle.announce(OTHER, false);
-            watch.take(OTHER, || idle.sleeping() < 2).is_some()
+            workers.sleep(OTHER)
         })
     };
-    if watching == 0 {
-        watch.leave(0);
-    }
-    let _ = idle.awake(0);
-    watch.woke();
-    // Here it queues the job that it will not come to.
-    if !watch.is_on() {
-        let _ = idle.post();
-    }
+    let cover = workers.wake(HELD_UP, watching == HELD_UP);
+    workers.queue(&cover);
     let watches = other.join().unwrap();
     assert!(
-        watches || !idle.is_asleep(OTHER),
+        watches || !workers.idle.is_asleep(OTHER),
         "nobody sees that worker 0 is held up"
     );
 }
 
 #[test]
 fn one_that_is_held_up_is_seen() {
-    holds(20, || held_up_meets_falling_asleep(64));
+    holds(20, || held_up_meets_falling_asleep(OTHER));
 }
 
 #[test]
 fn one_that_is_held_up_is_seen_breaks_when_it_does_not_fence_as_it_wakes() {
     with_seed("watch: who wakes does not fence", || {
-        breaks(|| held_up_meets_falling_asleep(64));
+        breaks(|| held_up_meets_falling_asleep(OTHER));
     });
 }
 
 #[test]
 fn one_that_watched_itself_is_seen() {
-    holds(10, || held_up_meets_falling_asleep(0));
+    holds(10, || held_up_meets_falling_asleep(HELD_UP));
 }
 
 #[test]
 fn one_that_watched_itself_is_seen_breaks_when_the_watch_counts_as_on() {
     with_seed("watch: it counts as on when nobody watches", || {
-        breaks(|| held_up_meets_falling_asleep(0));
+        breaks(|| held_up_meets_falling_asleep(HELD_UP));
     });
+}
+
+/// Worker 0 wakes, and is held up in front of a job that it queues. The one that watches gets a job of
+/// its own at that moment. At the end the third one, which sleeps, has been woken.
+fn held_up_meets_a_busy_watch() {
+    let workers = Workers::new(&[HELD_UP, OTHER, THIRD]);
+    workers.idle.announce(HELD_UP, false);
+    workers.idle.announce(THIRD, false);
+    assert!(workers.sleep_as_watch(OTHER));
+    let other = {
+        let workers = workers.clone();
+        thread::spawn(move || {
+            let cover = workers.wake(OTHER, true);
+            workers.get_job(&cover, false);
+        })
+    };
+    let cover = workers.wake(HELD_UP, false);
+    workers.queue(&cover);
+    other.join().unwrap();
+    assert!(
+        !workers.idle.is_asleep(THIRD),
+        "worker 0 is held up, and the third one sleeps on"
+    );
+}
+
+#[test]
+fn a_watch_that_gets_a_job_is_relieved() {
+    holds(20, held_up_meets_a_busy_watch);
+}
+
+#[test]
+fn a_watch_that_gets_a_job_is_relieved_breaks_when_it_does_not_hand_on() {
+    with_seed("watch: who leaves it does not hand it on", || {
+        breaks(held_up_meets_a_busy_watch);
+    });
+}
+
+#[test]
+fn a_watch_that_gets_a_job_is_relieved_breaks_when_it_does_not_fence_as_it_wakes() {
+    with_seed("watch: who wakes does not fence", || {
+        breaks(held_up_meets_a_busy_watch);
+    });
+}
+
+/// Worker 0 is held up in front of a job that it queues, and its post counts on one that searches, which
+/// gets a job of its own. At the end the third one, which sleeps, has been woken.
+fn held_up_meets_a_busy_searcher() {
+    let workers = Workers::new(&[HELD_UP, OTHER, THIRD]);
+    workers.idle.announce(THIRD, false);
+    workers.idle.search();
+    let other = {
+        let workers = workers.clone();
+        thread::spawn(move || workers.get_job(&Cover::new(), true))
+    };
+    workers.queue(&Cover::new());
+    other.join().unwrap();
+    assert!(
+        !workers.idle.is_asleep(THIRD),
+        "worker 0 is held up, and the third one sleeps on"
+    );
+}
+
+#[test]
+fn a_searcher_that_gets_a_job_calls_a_watch() {
+    holds(10, held_up_meets_a_busy_searcher);
+}
+
+#[test]
+fn a_searcher_that_gets_a_job_calls_a_watch_breaks_when_it_does_not_look() {
+    with_seed("watch: who stops searching does not look at it", || {
+        breaks(held_up_meets_a_busy_searcher);
+    });
+}
+
+/// Two workers fall asleep while worker 0 is held up, and the one that is faster wakes and gets a job
+/// at once. At the end the slower one watches, or has been woken.
+fn held_up_meets_two_falling_asleep() {
+    let workers = Workers::new(&[HELD_UP, OTHER, THIRD]);
+    let other = {
+        let workers = workers.clone();
+        thread::spawn(move || {
+            let watched = workers.sleep(OTHER);
+            let cover = workers.wake(OTHER, watched);
+            workers.get_job(&cover, false);
+        })
+    };
+    let watches = workers.sleep(THIRD);
+    other.join().unwrap();
+    assert!(
+        watches || !workers.idle.is_asleep(THIRD),
+        "worker 0 is held up, and the third one sleeps on"
+    );
+}
+
+#[test]
+fn of_two_that_fall_asleep_one_watches_on() {
+    holds(20, held_up_meets_two_falling_asleep);
 }
 
 /// The watch takes over from a worker that comes back at that moment and goes on by itself.

@@ -18,7 +18,7 @@
 //! * Sleeper: set the bit; leave `searching` if it was in; **fence**; look at every queue once
 //!   more; park. Awake, clear the bit: if a claimer was faster, it is searching now.
 //! * Searcher that found work: leave `searching`; if it was the last, **fence**, and if any queue
-//!   still has work, act as a poster.
+//!   still has work, act as a poster (and if somebody is to watch, see `watch.rs`).
 //!
 //! # Why nothing is lost
 //! Let a job be queued, and its poster do nothing. Either it saw no bit: then its fence came

@@ -120,7 +120,7 @@ pub mod model {
             local::{self, Local, Steal, Stealer},
         },
         seat::Place,
-        watch::Watch,
+        watch::{Cover, Watch},
     };
 }
 

@@ -300,11 +300,11 @@ impl<T: Threads> Shared<T> {
         self.workers + self.spares.seated()
     }
 
-    /// Whether anybody may be running jobs: a worker that is awake, or the guest.
-    pub(crate) fn is_any_awake(&self) -> bool {
+    /// Whether anybody may be running jobs: one more worker than so many that is awake, or the guest.
+    pub(crate) fn is_any_awake(&self, besides: usize) -> bool {
         // The guest has no place among the sleepers.
         // ORDERING: the caller has fenced, and so has the guest.
-        self.idle.sleeping() < self.active() || self.guest_runs.load(Relaxed)
+        self.idle.sleeping() + besides < self.active() || self.guest_runs.load(Relaxed)
     }
 
     /// One of those that are present leaves, as the last thing it does.

@@ -241,6 +241,9 @@ impl<T: Threads> Worker<T> {
                             shared.ground.park(None);
                         }
                     }
+                    if seated {
+                        worker.cover.woke();
+                    }
                 } else if spares.seated() > spares.wanted.load(Acquire) && spares.try_stand() {
                     seated = false;
                     worker.hand_over();

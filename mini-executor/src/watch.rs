@@ -14,21 +14,32 @@
 //! it. The worker that watches leaves it when it wakes.
 //!
 //! # Protocol
-//! * A worker that queues a job behind the one it runs, while the watch is not on, posts as told in
-//!   `idle.rs`: the sleeper that this wakes, if there is one, finds nothing to do and takes the watch.
-//!   So that this is seldom needed, a poster wakes the watch last of all sleepers.
+//! * A worker that queues a job behind the one it runs, for the first time since it woke, posts as
+//!   told in `idle.rs` if the watch is not on: the sleeper that this wakes, if there is one, finds
+//!   nothing to do and takes the watch. So that this is seldom needed, a poster wakes the watch last of
+//!   all sleepers. What it queues later costs nothing, for then it is the others' part:
+//! * A worker that left the watch and gets a job hands it on: if the watch is not on and another one is
+//!   awake, it posts. The last of those that search does the same when it gets a job, since posts may
+//!   have counted on it.
 //! * A sleeper announces itself, with a fence, and then looks whether any other is awake.
 //!
 //! # Why no job waits for long
-//! Let a worker be held up in front of a job that it queued. If the watch was on, it takes the job
-//! after one or two periods, unless it wakes for something else before: then it leaves the watch, and
-//! when it has nothing to do it falls asleep. Otherwise the post woke a sleeper, or found none, or
-//! found a worker that searched: in each case every worker that falls asleep from then on looks who
-//! is awake, sees the one that is held up, and takes the watch. That it sees it: that worker cleared
-//! its bit among the sleepers, and fenced, before it looked at the watch; the other one left the
-//! watch, or never had it, before its fence, after which it looks at the bits. So either the first
-//! finds the watch left and posts, or the second finds the first awake. A guest, which has no bit,
-//! says that it runs and fences, in its place.
+//! Let worker W be held up in front of a job that it queued, while worker S sleeps. To be shown: the
+//! watch is on, or somebody who is awake will post, or fall asleep as the last sentence says.
+//!
+//! W cleared its bit among the sleepers and fenced when it woke. If S fell asleep after that, it saw W
+//! awake, and took the watch or saw that it is on. If S was asleep before, W's first look at the watch
+//! found it on, or W posted: that woke S, or another, or counted on one that searches.
+//!
+//! So at some time the watch was on, or somebody searched. Who searches falls asleep, or gets a job
+//! and, as the last one that searches, finds W awake and posts. Who leaves the watch falls asleep, or
+//! gets a job; it too cleared its bit and fenced, after it left. If W's fence came first, it finds W
+//! awake, and posts. If W's came later, W's first look at the watch found it left, and W has posted. Each
+//! of these posts finds S, since S set its bit and fenced before its look at the watch, which was on
+//! then, or was taken a moment later.
+//!
+//! And who falls asleep sees W awake and takes the watch, if it is not on. A guest, which has no bit,
+//! says that it runs and fences, in its place; a spare thread that sits down fences too.
 
 use core::{cell::Cell, time::Duration};
 
@@ -76,10 +87,9 @@ impl Watch {
         }
     }
 
-    /// Whether a job that is queued now, behind the one that this worker runs, will be seen. If not,
-    /// the worker posts.
+    /// Whether somebody watches.
     #[inline]
-    pub fn is_on(&self) -> bool {
+    fn is_on(&self) -> bool {
         // ORDERING: a fence lies between the time at which this worker woke and this look; see the
         // module head.
         match self.by.load(Relaxed) {
@@ -110,18 +120,11 @@ impl Watch {
         if seeded("watch: taken by a look and a write") {
             self.by.store(own, Release);
         } else {
+            // Where this fails another was faster, which hands it on when it leaves it.
             self.by.compare_exchange(by, own, AcqRel, Relaxed).ok()?;
         }
         self.quiet.store(quiet, Relaxed);
         Some(PERIOD)
-    }
-
-    /// A worker is awake: it is no longer among the sleepers, and may queue jobs from now on.
-    pub fn woke(&self) {
-        if !seeded("watch: who wakes does not fence") {
-            // ORDERING: pairs with the fence in `Idle::announce`; see the module head.
-            fence(SeqCst);
-        }
     }
 
     /// Worker `own` no longer sleeps.
@@ -134,6 +137,64 @@ impl Watch {
 impl Default for Watch {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// What a worker did so that the jobs behind those that are running are seen.
+#[derive(Debug, Default)]
+pub struct Cover {
+    /// It has looked at the watch since it woke.
+    looked: Cell<bool>,
+    /// It left the watch, and got no job since.
+    left: Cell<bool>,
+}
+
+impl Cover {
+    /// Of a worker that is awake.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// It is awake: no longer among the sleepers, and may queue jobs from now on.
+    pub fn woke(&self) {
+        if !seeded("watch: who wakes does not fence") {
+            // ORDERING: pairs with the fence in `Idle::announce`, and with that of others here; see the
+            // module head.
+            fence(SeqCst);
+        }
+        self.looked.set(false);
+    }
+
+    /// It left the watch.
+    pub fn left(&self) {
+        self.left.set(true);
+    }
+
+    /// It queues a job behind the one that it runs; `true`: it has to post.
+    #[inline]
+    #[must_use]
+    pub fn is_to_call(&self, watch: &Watch) -> bool {
+        !self.looked.get() && self.look(watch)
+    }
+
+    #[cold]
+    fn look(&self, watch: &Watch) -> bool {
+        self.looked.set(true);
+        !watch.is_on()
+    }
+
+    /// Whether it owes anything when it gets a job.
+    #[inline]
+    pub fn has_left(&self) -> bool {
+        self.left.get()
+    }
+
+    /// It gets a job, maybe as the `last` one that searched, after a fence; `true`: it has to post.
+    #[must_use]
+    pub fn is_to_hand_on(&self, watch: &Watch, last: bool, other_awake: impl Fn() -> bool) -> bool {
+        let left = self.left.take() && !seeded("watch: who leaves it does not hand it on");
+        let last = last && !seeded("watch: who stops searching does not look at it");
+        (left || last) && !watch.is_on() && other_awake()
     }
 }
 

@@ -59,20 +59,30 @@ impl<T: Threads> Worker<T> {
         self.steal()
     }
 
-    /// A worker with work no longer searches; the last searcher wakes the next, if there is more.
+    #[inline]
     fn got(&self, job: Job) -> Option<Job> {
-        if self.searching.get() {
+        if self.is_settling() {
             self.greedy.set(false);
-            self.stop_searching();
+            self.settle();
         }
         Some(job)
     }
 
+    /// Whether the others count on this worker for something that it won't do once it has a job.
+    #[inline]
+    pub(super) fn is_settling(&self) -> bool {
+        self.searching.get() || self.cover.has_left()
+    }
+
+    /// It has a job, so it no longer searches. The last searcher wakes the next, if there is more;
+    /// and so that somebody watches (`watch.rs`).
     #[cold]
-    pub(super) fn stop_searching(&self) {
-        self.searching.set(false);
-        if self.shared.idle.found() && self.shared.has_work() {
-            self.note_wake(self.shared.idle.post());
+    pub(super) fn settle(&self) {
+        let shared = &*self.shared;
+        let last = self.searching.take() && shared.idle.found();
+        let other_awake = || shared.is_any_awake(1);
+        if self.cover.is_to_hand_on(&shared.watch, last, other_awake) || last && shared.has_work() {
+            self.note_wake(shared.idle.post());
         }
     }
 

@@ -38,7 +38,7 @@ use crate::{
     queue::local::Local,
     shared::{Remote, Shared},
     simulate::Stage,
-    watch::Watched,
+    watch::{Cover, Watched},
 };
 
 mod find;
@@ -77,6 +77,7 @@ pub(crate) struct Worker<T: Threads> {
     greedy: Cell<bool>,
     /// It counts its turns, and takes their time.
     stopwatch: Stopwatch,
+    pub(crate) cover: Cover,
     /// What it saw of the others when it watched them last.
     watched: Watched,
     /// The workers that one thread plays, this one among them; null where each has its thread.
@@ -118,6 +119,7 @@ impl<T: Threads> Worker<T> {
             patience: Patience::new(),
             greedy: Cell::new(false),
             stopwatch: Stopwatch::new(),
+            cover: Cover::new(),
             watched: Watched::new(),
             stage: Cell::new(core::ptr::null()),
         }
@@ -194,6 +196,7 @@ impl<T: Threads> Worker<T> {
         } else {
             self.remote().pace.slow();
             self.place_last(job);
+            self.cover();
             self.note_wake(self.shared.idle.hint());
         }
         self.recheck();
@@ -222,6 +225,9 @@ impl<T: Threads> Worker<T> {
             self.place_next(job);
         } else {
             self.place_last(job);
+            if wake == Wake::Woken {
+                self.cover();
+            }
             self.hint_for_many();
         }
         self.recheck();
@@ -230,9 +236,7 @@ impl<T: Threads> Worker<T> {
     #[inline]
     fn place_next(&self, job: Job) {
         match self.queue.put_next(job) {
-            // Should this task go on for long, somebody has to see that the next one waits.
-            Ok(None) if !self.shared.watch.is_on() => self.call_watch(),
-            Ok(None) => {}
+            Ok(None) => self.cover(),
             Ok(Some(job)) | Err(job) => {
                 self.place_last(job);
                 self.hint_for_many();
@@ -240,8 +244,16 @@ impl<T: Threads> Worker<T> {
         }
     }
 
+    /// A job waits behind the one that runs. Should that one go on for long, somebody has to see it.
+    #[inline]
+    fn cover(&self) {
+        if self.cover.is_to_call(&self.shared.watch) {
+            self.call_watch();
+        }
+    }
+
     /// Wakes a sleeper, if there is one, which becomes the watch.
-    #[inline(never)]
+    #[cold]
     fn call_watch(&self) {
         self.note_wake(self.shared.idle.post());
     }
@@ -252,10 +264,11 @@ impl<T: Threads> Worker<T> {
     #[inline]
     fn hint_for_many(&self) {
         let waiting = self.queue.len();
+        if waiting > 1 {
+            self.cover();
+        }
         if waiting >= MANY && self.remote().pace.is_worth(waiting) {
             self.note_wake(self.shared.idle.hint());
-        } else if waiting > 1 && !self.shared.watch.is_on() {
-            self.call_watch();
         }
     }
 
@@ -362,8 +375,8 @@ impl<T: Threads> Worker<T> {
 
     /// Claimed for a job just when it had another thing to do: passes the duty on.
     pub(crate) fn pass_on(&self) {
-        if self.searching.get() {
-            self.stop_searching();
+        if self.is_settling() {
+            self.settle();
         }
     }
 

@@ -58,7 +58,7 @@ impl<T: Threads> Worker<T> {
             if shared.idle.awake(self.index) == Awake::Alone {
                 shared.idle.search();
             }
-            shared.watch.woke();
+            self.cover.woke();
             self.searching.set(true);
             return;
         }
@@ -75,7 +75,7 @@ impl<T: Threads> Worker<T> {
             shared.keeper.disarm(next);
         }
         let awake = shared.idle.awake(self.index);
-        shared.watch.woke();
+        self.cover.woke();
         if awake == Awake::Claimed {
             self.counters().wakes.bump();
             self.searching.set(true);
@@ -89,7 +89,7 @@ impl<T: Threads> Worker<T> {
     /// Parks; as the one that watches the others, if nobody does and some are awake.
     fn park(&self, until: Nanos) {
         let shared = &*self.shared;
-        let Some(rest) = shared.watch.take(self.index, || shared.is_any_awake()) else {
+        let Some(rest) = shared.watch.take(self.index, || shared.is_any_awake(0)) else {
             let until = (until != Nanos::MAX).then_some(until);
             self.dispatch(|| self.bell.park(shared.ground, until));
             return;
@@ -105,5 +105,6 @@ impl<T: Threads> Worker<T> {
             self.place_last(job);
         }
         shared.watch.leave(self.index);
+        self.cover.left();
     }
 }
