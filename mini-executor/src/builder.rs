@@ -34,7 +34,7 @@ use crate::{
     seat::{Place, Seat},
     shared::{OUTSIDE_LISTS, Remote, Shared},
     simulate::Sim,
-    spare::{MOST_SPARES, Spares},
+    spare::Spares,
     time::{keeper::Keeper, timers::Timers},
     watch::Watch,
     watchdog::{Stuck, StuckHook, Watchdog},
@@ -54,6 +54,11 @@ const SEEDED_WORKERS: usize = 4;
 const BLOCKING_THREADS: usize = 64;
 /// Closures that may wait for one, unless the builder says otherwise.
 const BLOCKING_QUEUE: usize = 1024;
+
+/// Threads that stand in for blocked workers, unless the builder says otherwise.
+const SPARE_THREADS: usize = 16;
+/// The most of them.
+const MOST_SPARES: usize = 512;
 
 /// What is called with the panic of a task that nobody joins.
 pub type PanicHandler = Arc<dyn Fn(Payload) + Send + Sync>;
@@ -84,6 +89,7 @@ pub struct Builder<T: Threads> {
     lifo: bool,
     blocking_threads: usize,
     blocking_queue: usize,
+    spare_threads: usize,
     on_panic: Option<PanicHandler>,
     observe: bool,
     watchdog: Option<Duration>,
@@ -166,6 +172,7 @@ impl<T: Threads> Default for Builder<T> {
             lifo: true,
             blocking_threads: BLOCKING_THREADS,
             blocking_queue: BLOCKING_QUEUE,
+            spare_threads: SPARE_THREADS,
             on_panic: None,
             observe: false,
             watchdog: None,
@@ -288,6 +295,16 @@ impl<T: Threads> Builder<T> {
     pub fn blocking(mut self, threads: usize, queued: usize) -> Self {
         self.blocking_threads = threads.clamp(1, MAX_WORKERS);
         self.blocking_queue = queued;
+        self
+    }
+
+    /// How many threads may stand in at once for workers that block, in
+    /// [`block_in_place`](Spawner::block_in_place) or in a job that the [watchdog](Self::watchdog)
+    /// found stuck: 16 by default, 512 at the most. They are started when they are needed, and
+    /// kept. While more workers block than that, fewer threads than [workers](Self::workers) run tasks.
+    #[must_use]
+    pub fn spare_threads(mut self, most: usize) -> Self {
+        self.spare_threads = most.min(MOST_SPARES);
         self
     }
 
@@ -415,7 +432,7 @@ impl<T: Threads> Builder<T> {
         let mut owners = Vec::with_capacity(workers);
         let spares = match self.seated {
             true => 0,
-            false => workers.min(MOST_SPARES),
+            false => self.spare_threads,
         };
         let remotes: Box<[Remote]> = (0..=workers + spares)
             .map(|_| {

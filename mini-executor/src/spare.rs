@@ -45,9 +45,6 @@ use crate::{
     worker::Worker,
 };
 
-/// The most spare threads, however many workers there are.
-pub(crate) const MOST_SPARES: usize = 16;
-
 /// A seat that no thread has taken: its index among the remotes, and a worker's parts.
 pub(crate) type Parts = (usize, Local, Owner);
 
@@ -189,7 +186,7 @@ impl<T: Threads> Shared<T> {
 /// meanwhile: its queue, its timers, the reactor.
 ///
 /// What waits behind this task moves to the queue of all, and a spare thread is woken or started
-/// (there are as many as workers, 16 at the most). Elsewhere than on a worker of a runtime with
+/// (as many as [`Builder::spare_threads`](crate::Builder::spare_threads) says). Elsewhere than on a worker of a runtime with
 /// threads of its own, `f` is just called: in `block_on`, on a thread that may block anyway, and in
 /// a [`current_thread`](crate::Builder::current_thread) runtime, where nothing else runs until it
 /// returns. [`unblock`](crate::Runtime::unblock) keeps the number of threads bounded and takes

@@ -3,6 +3,7 @@
 mod watched;
 
 use std::{
+    collections::HashSet,
     future::pending,
     io::{Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -211,10 +212,10 @@ fn a_runtime_with_a_stuck_worker_can_be_left_behind() {
 
 #[test]
 fn block_in_place_leaves_the_others_running() {
-    for n in [1, 3] {
+    for (n, blocked) in [(1, 1), (3, 3), (1, 12), (2, 16)] {
         watched(move || {
             let runtime = workers(n);
-            let holds: Vec<_> = (0..n)
+            let holds: Vec<_> = (0..blocked)
                 .map(|_| {
                     let (release, begun, block) = hold();
                     let spawner = runtime.spawner();
@@ -239,15 +240,18 @@ fn block_in_place_leaves_the_others_running() {
 }
 
 #[test]
-fn block_in_place_again_and_again_starts_no_more_threads_than_workers() {
+fn no_more_threads_stand_in_than_were_allowed() {
     watched(|| {
-        let runtime = Arc::new(workers(2));
+        let runtime = Runtime::builder().workers(2).spare_threads(2).build();
+        let runtime = Arc::new(runtime.expect("builds"));
+        let threads = Arc::new(Mutex::new(HashSet::new()));
         let tasks: Vec<_> = (0..50)
             .map(|n| {
-                let spawner = runtime.spawner();
+                let (spawner, threads) = (runtime.spawner(), threads.clone());
                 runtime.spawn(async move {
                     let mut sum = 0;
                     for _ in 0..10 {
+                        threads.lock().unwrap().insert(thread::current().id());
                         sum += block_in_place(|| {
                             let inner = spawner.spawn(async move {
                                 yield_now().await;
@@ -264,6 +268,9 @@ fn block_in_place_again_and_again_starts_no_more_threads_than_workers() {
         for (n, task) in tasks.into_iter().enumerate() {
             assert_eq!(task.join().expect("ends"), 10 * n);
         }
+        // This one joined them, and may have run some meanwhile.
+        let threads = threads.lock().unwrap().len();
+        assert!(threads <= 2 + 2 + 1, "{threads}");
         assert!(runtime.shutdown(Shutdown::Drain).is_clean());
     });
 }
