@@ -16,7 +16,8 @@ use exec_core::{
         TryLock,
         atomic::{
             AtomicBool, AtomicUsize,
-            Ordering::{AcqRel, Relaxed},
+            Ordering::{AcqRel, Relaxed, SeqCst},
+            fence,
         },
     },
     task::{Schedule, TaskRef},
@@ -215,14 +216,30 @@ impl<T: Threads> Shared<T> {
 
     /// Adds jobs that a worker's ring has no room for.
     pub(crate) fn inject_all(&self, jobs: Vec<Job>) {
+        self.inject_quietly(jobs);
+        self.idle.post();
+    }
+
+    /// As [`inject_all`](Self::inject_all), by a worker that gets to them soon by itself, and has seen
+    /// to it that the watch comes if not.
+    pub(crate) fn inject_quietly(&self, jobs: Vec<Job>) {
         match self.injector.push_all(jobs, self.hint()) {
-            Ok(()) => self.after_inject(),
+            Ok(()) => {
+                // ORDERING: as in `Idle::post`: the jobs before, the phase after; see `lane.rs`.
+                fence(SeqCst);
+                self.settle_injector();
+            }
             Err(jobs) => self.cancel_jobs(jobs),
         }
     }
 
     fn after_inject(&self) {
         self.idle.post();
+        self.settle_injector();
+    }
+
+    /// After jobs were put in: a shutdown that came meanwhile may have missed them.
+    fn settle_injector(&self) {
         if self.phase.get() == CLOSED {
             self.cancel_jobs(self.injector.settle());
         }

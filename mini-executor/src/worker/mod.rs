@@ -279,12 +279,21 @@ impl<T: Threads> Worker<T> {
         }
     }
 
+    /// Moves half of the ring to the injector, where this worker comes for it as well: whether that
+    /// calls for help is the same question as in [`hint_for_many`](Self::hint_for_many).
     #[cold]
     fn overflow(&self, job: Job) {
         let mut jobs = Vec::new();
         self.queue.spill(|job| jobs.push(job));
         jobs.push(job);
-        self.shared.inject_all(jobs);
+        let injected = self.shared.injector.len() + jobs.len() as u64;
+        let waiting = self.queue.len() + u32::try_from(injected).unwrap_or(u32::MAX);
+        if self.remote().pace.is_worth(waiting) {
+            self.shared.inject_all(jobs);
+        } else {
+            self.cover();
+            self.shared.inject_quietly(jobs);
+        }
     }
 
     /// After a job was queued here: a shutdown that came meanwhile may have missed it.
