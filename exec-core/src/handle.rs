@@ -336,8 +336,9 @@ impl<E: ?Sized + Executor> Schedule for Home<E> {
     fn adopt(&self, task: TaskRef) -> usize {
         self.0.adopt(task)
     }
-    fn disown(&self, key: usize) {
+    fn disown(&self, key: usize) -> Option<TaskRef> {
         self.0.disown(key);
+        None
     }
 }
 

@@ -33,8 +33,8 @@ impl Schedule for Share {
     fn adopt(&self, task: TaskRef) -> usize {
         self.0.list.lock().unwrap().enter(task) as usize
     }
-    fn disown(&self, key: usize) {
-        self.0.shard.strike(key as u32);
+    fn disown(&self, key: usize) -> Option<TaskRef> {
+        self.0.shard.strike(key as u32)
     }
 }
 

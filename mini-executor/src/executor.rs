@@ -28,7 +28,7 @@ impl<T: Threads> Executor for Runtime<T> {
     }
 
     fn disown(&self, key: usize) {
-        self.shared().disown(key);
+        drop(self.shared().disown(key));
     }
 
     fn probe(&self, meta: &Meta<'_>, bytes: usize) -> Option<Box<dyn Probe>> {

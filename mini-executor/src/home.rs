@@ -189,13 +189,14 @@ impl<T: Threads> Schedule for Home<T> {
     }
 
     #[inline]
-    fn disown(&self, key: usize) {
+    fn disown(&self, key: usize) -> Option<TaskRef> {
         self.with(|shared, on_worker| {
-            shared.disown(key);
+            let listed = shared.disown(key);
             // A worker looks when it leaves, and a guest when its job is done.
             if !on_worker {
                 shared.settle_share();
             }
-        });
+            listed
+        })
     }
 }

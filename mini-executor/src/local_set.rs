@@ -175,12 +175,12 @@ impl<T: Threads> Schedule for LocalHome<T> {
     }
 
     /// A task ends in a job, on the set's own thread.
-    fn disown(&self, key: usize) {
+    fn disown(&self, key: usize) -> Option<TaskRef> {
         let own = &self.0.own.0;
         let task = own.tasks.borrow_mut()[key].take();
         own.free.borrow_mut().push(key);
         own.live.set(own.live.get() - 1);
-        drop(task);
+        task
     }
 }
 

@@ -160,11 +160,12 @@ impl Shard {
         unsafe { TaskRef::from_bare(task) }
     }
 
-    /// The task in slot `index` has ended; to be called once, from any thread.
-    pub fn strike(&self, index: u32) {
-        let Some(task) = self.end(index) else { return };
+    /// The task in slot `index` has ended; to be called once, from any thread. The list's reference
+    /// comes back, unless a sweep is at it, which then gives it up.
+    pub fn strike(&self, index: u32) -> Option<TaskRef> {
+        let task = self.end(index)?;
         self.push_free(index);
-        drop(task);
+        Some(task)
     }
 
     /// Ends the slot; `None` when a sweep is at it and will free it.
@@ -317,15 +318,13 @@ impl Owner {
     }
 
     /// As [`Shard::strike`], on the owner's thread.
-    pub fn strike(&self, index: u32) {
-        let Some(task) = self.shard.end(index) else {
-            return;
-        };
+    pub fn strike(&self, index: u32) -> Option<TaskRef> {
+        let task = self.shard.end(index)?;
         self.keep_free(index);
         let struck = &self.shard.counts.struck;
         // ORDERING: one writer.
         struck.store(struck.load(Relaxed).wrapping_add(1), Relaxed);
-        drop(task);
+        Some(task)
     }
 
     fn keep_free(&self, index: u32) {

@@ -406,8 +406,8 @@ impl<T: Threads> Shared<T> {
         })
     }
 
-    /// Strikes a task out that has ended.
-    pub(crate) fn disown(&self, key: usize) {
+    /// Strikes a task out that has ended; the list's reference comes back, if the list still had it.
+    pub(crate) fn disown(&self, key: usize) -> Option<TaskRef> {
         let (list, slot) = (key & ((1 << LIST_BITS) - 1), (key >> LIST_BITS) as u32);
         self.with_worker(|worker| match worker {
             Some(worker) if worker.index == list => worker.disown(slot),
@@ -415,7 +415,7 @@ impl<T: Threads> Shared<T> {
                 Some(remote) => remote.tasks.strike(slot),
                 None => self.outside_tasks[list - self.remotes.len()].1.strike(slot),
             },
-        });
+        })
     }
 
     /// Fires the timers of all workers that are due; `true` when there were any.
@@ -480,7 +480,7 @@ impl<T: Threads> Schedule for Shared<T> {
     fn adopt(&self, task: TaskRef) -> usize {
         Self::adopt(self, task)
     }
-    fn disown(&self, key: usize) {
-        Self::disown(self, key);
+    fn disown(&self, key: usize) -> Option<TaskRef> {
+        Self::disown(self, key)
     }
 }

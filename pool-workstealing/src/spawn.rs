@@ -109,8 +109,9 @@ impl Schedule for Home {
     fn adopt(&self, task: TaskRef) -> usize {
         self.0.adopt(task)
     }
-    fn disown(&self, key: usize) {
+    fn disown(&self, key: usize) -> Option<TaskRef> {
         self.0.disown(key);
+        None
     }
 }
 

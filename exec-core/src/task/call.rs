@@ -125,7 +125,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
     unsafe fn finish(ptr: NonNull<Head>) -> Result<(), Payload> {
         // SAFETY: the caller's reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
-        if cell.head.header.complete_and_release() {
+        if cell.head.header.complete_and_release(1) {
             return Ok(());
         }
         let unseen = match cell.head.header.complete() {

@@ -56,7 +56,10 @@ pub trait Schedule: Send + Sync + 'static {
     fn adopt(&self, task: TaskRef) -> usize;
 
     /// The future is complete, or was freed without ever completing. Called exactly once.
-    fn disown(&self, key: usize);
+    ///
+    /// A list that still has the reference that [`adopt`](Self::adopt) got may return it: the cell gives
+    /// it up together with another one, which saves a step.
+    fn disown(&self, key: usize) -> Option<TaskRef>;
 }
 
 impl<S: Schedule + ?Sized> Schedule for Arc<S> {
@@ -66,8 +69,8 @@ impl<S: Schedule + ?Sized> Schedule for Arc<S> {
     fn adopt(&self, task: TaskRef) -> usize {
         (**self).adopt(task)
     }
-    fn disown(&self, key: usize) {
-        (**self).disown(key);
+    fn disown(&self, key: usize) -> Option<TaskRef> {
+        (**self).disown(key)
     }
 }
 
@@ -340,10 +343,14 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
         // SAFETY: the reference keeps the cell.
         let cell = unsafe { Self::at(ptr) };
         // SAFETY: the key was written before the first job.
-        cell.home.disown(cell.key.with(|key| unsafe { *key }));
-        if cell.head.header.complete_and_release() {
+        let listed = cell.home.disown(cell.key.with(|key| unsafe { *key }));
+        let references = if listed.is_some() { 2 } else { 1 };
+        if cell.head.header.complete_and_release(references) {
+            // Given up already.
+            core::mem::forget(listed);
             return Ok(());
         }
+        drop(listed);
         let unseen = match cell.head.header.complete() {
             Output::Joiners => Ok(()),
             Output::Orphaned => match cell.replace(Stage::Empty) {
@@ -376,7 +383,9 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
         let cell = unsafe { Box::from_raw(ptr.cast::<Self>().as_ptr()) };
         if !cell.head.header.is_complete() {
             // SAFETY: nobody else has the cell.
-            cell.home.disown(cell.key.with(|key| unsafe { *key }));
+            let listed = cell.home.disown(cell.key.with(|key| unsafe { *key }));
+            debug_assert!(listed.is_none(), "invariant: no reference is left");
+            core::mem::forget(listed);
         }
         let _ = unwind::drop_caught(cell).map_err(unwind::discard);
     }

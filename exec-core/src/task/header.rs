@@ -215,25 +215,26 @@ impl Header {
         }
     }
 
-    /// Publishes the output and gives up the caller's reference in one step, in the common case
-    /// that a handle exists and has set no waker. `false`: nothing was done.
+    /// Publishes the output and gives up so many references of the caller's in one step, in the common
+    /// case that a handle exists and has set no waker. `false`: nothing was done.
     #[inline]
-    pub(crate) fn complete_and_release(&self) -> bool {
+    pub(crate) fn complete_and_release(&self, references: usize) -> bool {
         // ORDERING: only a guess, checked by the exchange.
         let now = self.state.load(Relaxed);
         if now & (HANDLE | JOIN_WAKER) != HANDLE {
             return false;
         }
-        // The handle holds a reference of its own, so this one is not the last.
+        // The handle holds a reference of its own, so these are not the last.
         debug_assert!(
-            now >= 2 * REF_ONE,
+            now >= (references + 1) * REF_ONE,
             "invariant: job and handle each hold a reference"
         );
         if seeded("complete ignores a waker that comes late") {
             self.state.fetch_or(COMPLETE, AcqRel);
+            self.state.fetch_sub((references - 1) * REF_ONE, Release);
             return !self.release();
         }
-        let next = (now | COMPLETE) - REF_ONE;
+        let next = (now | COMPLETE) - references * REF_ONE;
         // ORDERING: Release publishes the output, as in `complete`, and everything this
         // reference did to whoever frees the cell (`release`).
         self.state
@@ -325,6 +326,12 @@ impl Header {
     /// Gives up a reference; `true` when it was the last and the cell is to be freed.
     #[inline]
     pub(crate) fn release(&self) -> bool {
+        // Nobody can take a reference from a cell that has no other one than the caller's, so the
+        // last one to go need not say so.
+        // ORDERING: Acquire pairs with the Release of every other release before the cell is freed.
+        if self.state.load(Acquire) < 2 * REF_ONE {
+            return true;
+        }
         // ORDERING: Release hands this reference's accesses to the one that frees.
         if self.state.fetch_sub(REF_ONE, Release) >= 2 * REF_ONE {
             return false;

@@ -183,8 +183,8 @@ impl<T: Threads> Worker<T> {
         self.tasks.enter(task)
     }
 
-    pub(crate) fn disown(&self, slot: u32) {
-        self.tasks.strike(slot);
+    pub(crate) fn disown(&self, slot: u32) -> Option<TaskRef> {
+        self.tasks.strike(slot)
     }
 
     /// Queues a new job.
