@@ -329,8 +329,13 @@ impl Header {
         // Nobody can take a reference from a cell that has no other one than the caller's, so the
         // last one to go need not say so.
         // ORDERING: Acquire pairs with the Release of every other release before the cell is freed.
-        if self.state.load(Acquire) < 2 * REF_ONE {
+        let now = self.state.load(Acquire);
+        if now < 2 * REF_ONE {
             return true;
+        }
+        if seeded("who goes looks, then writes") {
+            self.state.store(now - REF_ONE, Release);
+            return false;
         }
         // ORDERING: Release hands this reference's accesses to the one that frees.
         if self.state.fetch_sub(REF_ONE, Release) >= 2 * REF_ONE {
