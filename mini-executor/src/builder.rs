@@ -299,7 +299,7 @@ impl<T: Threads> Builder<T> {
     }
 
     /// How many threads may stand in at once for workers that block, in
-    /// [`block_in_place`](Spawner::block_in_place) or in a job that the [watchdog](Self::watchdog)
+    /// [`block_in_place`](crate::Spawner::block_in_place) or in a job that the [watchdog](Self::watchdog)
     /// found stuck: 16 by default, 512 at the most. They are started when they are needed, and
     /// kept. While more workers block than that, fewer threads than [workers](Self::workers) run tasks.
     #[must_use]

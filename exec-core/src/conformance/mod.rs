@@ -122,7 +122,7 @@ pub fn run_all(
     (passed, skipped)
 }
 
-/// Runs one case under a watchdog: what the tests of [`conformance!`](crate::conformance) call.
+/// Runs one case under a watchdog: what the tests of [`conformance!`](macro@crate::conformance) call.
 ///
 /// # Panics
 /// When the case fails, or has not ended after a minute.
@@ -262,7 +262,7 @@ pub static CASES: &[Case] = &all();
 /// Makes a module of tests, one a case, for an executor.
 ///
 /// The first argument names the module, the second makes a fresh [`Handle`] (a closure that
-/// captures nothing, or a function), the third, a [`Config`](crate::conformance::Config), may be
+/// captures nothing, or a function), the third, a [`Config`], may be
 /// left out.
 #[macro_export]
 macro_rules! conformance {
