@@ -23,7 +23,7 @@ pub fn local_apics(madt: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::vec::Vec;
 

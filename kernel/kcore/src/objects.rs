@@ -120,6 +120,13 @@ pub struct Objects<T, W, const N: usize> {
     unused: SpinLock<Unused>,
 }
 
+#[cfg(loom)]
+impl<T, W: Waiter, const N: usize> Default for Objects<T, W, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T, W: Waiter, const N: usize> Objects<T, W, N> {
     /// A table without objects.
     #[cfg(not(loom))]
