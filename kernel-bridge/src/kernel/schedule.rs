@@ -107,7 +107,8 @@ pub fn set_thread_nice(tid: Tid, nice: i32) -> Result<(), Errno> {
 }
 
 /// Says on which processors a thread of the own process may run, a bit each; the caller where `tid` is
-/// `None`. It counts from the thread's next turn on.
+/// `None`. The caller is on one of them when this returns; another thread that runs elsewhere moves within
+/// a tick.
 ///
 /// # Errors
 /// `ESRCH` for a thread that does not exist, `EINVAL` where no bit is a processor.

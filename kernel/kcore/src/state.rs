@@ -5,7 +5,8 @@
 //! - `Ready`: it stands in a run queue. `Running`: it is a CPU's current thread.
 //! - `Waiting`: it is off the CPU until something wakes it.
 //! - `Stopped`: it is off the CPU until its process is continued, or ends.
-//! - `Terminated`: it has been left for ever; its structure may become a `New` thread.
+//! - `Terminated`: nothing of the program runs in it any more. Once it has been left for ever, its
+//!   structure may become a `New` thread.
 //!
 //! # Protocol
 //! Whoever moves a thread says so with [`StateCell::enter`], which asserts that the step is one of
@@ -29,7 +30,7 @@ pub enum State {
     Waiting,
     /// Off the CPU until its process goes on.
     Stopped,
-    /// Left for ever.
+    /// Ended.
     Terminated,
 }
 

@@ -6,13 +6,13 @@
 //! way out of the kernel. The last thread to leave ends the process; with the first process ends the
 //! machine.
 //!
-//! A thread's last acts, in this order: leave the code for the joiner, count itself out of the
-//! process, as its last thread give back memory and files and become a zombie, switch away for ever.
+//! A thread's last acts, in this order: become `Terminated`, so that whoever has joined it finds that
+//! recorded; leave the code for the joiner, count itself out of the process, as its last thread give back memory and files and become a zombie, switch away for ever.
 //! The code that runs next on the CPU takes back structure and stack. A thread holds no kernel lock
 //! then: locks are held for a few lines that don't end threads. Locks and futexes of the program are
 //! the program's affair: whoever ends with one leaves it locked.
 
-use kcore::{Ending, Tid};
+use kcore::{Ending, State, Tid};
 
 use crate::{
     arch::{
@@ -45,6 +45,7 @@ pub(crate) fn exit_thread(code: i32) -> ! {
         .accounts()
         .hand_over(&process.ended, clock::counter());
     signal::leave_to_others(thread, process);
+    thread.enter_state(State::Terminated);
     if table::cell(tid).exit(code) {
         table::free_tid(process, tid);
     }

@@ -151,9 +151,13 @@ fn take_next_of_many(cpu: &Cpu, idle: bool) -> Option<&'static Thread> {
     }
 }
 
-/// What a thread is for its policy has changed.
+/// What threads are for their policies, or where they may run, has changed. If the calling thread may
+/// not run here any more, it goes on elsewhere; others move at their CPU's next tick.
 pub(crate) fn reconsider() {
     cpu::all().for_each(|cpu| cpu.queue.yield_front());
+    if !cpu::current().share().may_run_on(cpu::this().number()) {
+        preempt();
+    }
 }
 
 /// Lets another ready thread run, if there is one on this CPU.
@@ -166,18 +170,19 @@ pub(crate) fn yield_now() {
     }
 }
 
-/// Takes the CPU from the running thread, if others are ready.
+/// Takes the CPU from the running thread, if others are ready or it may not run here any more.
 pub(crate) fn preempt() {
     let cpu = cpu::this();
-    if let Some(next) = take_next(cpu, false) {
-        let thread = cpu::current();
+    let thread = cpu::current();
+    let must_go = !thread.share().may_run_on(cpu.number());
+    if let Some(next) = take_next(cpu, must_go) {
         thread.accounts().count_involuntary();
         switch_to(cpu, thread, next, Leave::Ready);
     }
 }
 
-/// Counts a tick: wakes whose time has come; true if the running thread's quantum is over and others
-/// are ready.
+/// Counts a tick: wakes whose time has come; true if the running thread has to make room: its quantum
+/// is over and others are ready, or it may not run here any more.
 pub(crate) fn tick() -> bool {
     clock::share_tick();
     let cpu = cpu::this();
@@ -189,7 +194,9 @@ pub(crate) fn tick() -> bool {
         balance(cpu);
     }
     let running = cpu::current();
-    !running.is_idle() && cpu.queue.timer_ticks(&ThreadRef(running), ticks)
+    !running.is_idle()
+        && (cpu.queue.timer_ticks(&ThreadRef(running), ticks)
+            || !running.share().may_run_on(cpu.number()))
 }
 
 /// Stops the calling thread until its next token.
@@ -299,7 +306,6 @@ fn settle_parked(cpu: &Cpu, old: &'static Thread, state: State) {
 #[inline(never)]
 fn settle_rarely(cpu: &Cpu, old: &'static Thread, leave: Leave) {
     if leave == Leave::Ended {
-        old.enter_state(State::Terminated);
         table::recycle(old);
     } else {
         settle_parked(cpu, old, State::Stopped);

@@ -54,6 +54,9 @@ fn own_thread(tid: u64) -> core::result::Result<&'static Thread, Errno> {
 }
 
 /// sched_set_affinity(tid of the own process, or 0 for the caller; a bit for each CPU) → 0.
+///
+/// The caller itself is on one of those CPUs when the call returns; another thread that runs
+/// elsewhere moves within a tick.
 pub(super) fn set_affinity(tid: u64, cpus: u64) -> Result {
     let thread = own_thread(tid)?;
     let running = u64::MAX >> (64 - cpu::count());

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use exec_core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use user::kernel::{schedule::STATES, trace};
 use user::syscall::{self, Errno, Tid};
-use user::thread;
+use user::{chart, thread};
 
 pub(crate) const CASES: &[super::Case] = &[
     ("statuses arrive whole", statuses),
@@ -16,9 +17,29 @@ pub(crate) const CASES: &[super::Case] = &[
     ("a chain of joins", chain),
     ("numbers never confuse two threads", reuse),
     ("join against exit", race),
+    ("a joined thread has ended in the recording", recorded),
     ("a detached thread cannot be joined", detached),
     ("the thread table fills and empties", table),
 ];
+
+/// The last state of a thread is recorded before its joiner can go on, on whatever processor.
+fn recorded() {
+    for _ in 0..300 {
+        trace::begin();
+        let thread = thread::spawn(|| 0);
+        let tid = thread.tid();
+        // Spins, so that it is on another processor when the thread ends, if there is one.
+        while syscall::thread_stats(Some(tid)).is_ok() {
+            core::hint::spin_loop();
+        }
+        thread.join();
+        trace::end();
+        let steps = chart::steps();
+        let last = steps.iter().rfind(|step| step.tid == tid.0);
+        let state = last.and_then(|step| STATES.get(step.state as usize));
+        assert_eq!(state, Some(&"terminated"), "thread {tid:?}");
+    }
+}
 
 fn statuses() {
     for status in [0, 1, -1, 255, 256, -77, i32::MAX, i32::MIN] {

@@ -17,6 +17,8 @@ pub(crate) const CASES: &[super::Case] = &[
     ("bad settings are refused", bad_settings),
     ("threads of every policy go on", every_policy),
     ("a thread stays where it may run", affinity),
+    ("who says where it may run is there", own_affinity),
+    ("a running thread is moved", moved),
     ("the list shows every thread", list),
 ];
 
@@ -170,6 +172,57 @@ fn affinity() {
             assert_eq!(thread.join(), 5);
         }
     }
+}
+
+/// The number of the processor's local APIC, which is nobody's but its own.
+fn apic() -> u32 {
+    core::arch::x86_64::__cpuid(1).ebx >> 24
+}
+
+/// The local APICs of all processors, each asked there.
+fn own_apics() -> Vec<u32> {
+    let apics = (0..syscall::cpu_count())
+        .map(|cpu| {
+            schedule::set_affinity(None, 1 << cpu).expect("the processor is there");
+            apic()
+        })
+        .collect();
+    schedule::set_affinity(None, u64::MAX).expect("everywhere");
+    apics
+}
+
+fn own_affinity() {
+    let first = own_apics();
+    for (cpu, here) in first.iter().enumerate() {
+        assert!(
+            !first[..cpu].contains(here),
+            "still on {here}, not on {cpu}"
+        );
+    }
+    for round in 0..100 {
+        assert_eq!(own_apics(), first, "round {round}");
+    }
+}
+
+/// A thread that never gives its processor up, and has it for itself, is moved all the same.
+fn moved() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let place = Arc::new(AtomicU64::new(u64::MAX));
+    let (inner, told) = (Arc::clone(&stop), Arc::clone(&place));
+    let thread = thread::spawn(move || {
+        while !inner.load(SeqCst) {
+            told.store(u64::from(apic()), SeqCst);
+        }
+        0
+    });
+    for (cpu, here) in own_apics().into_iter().enumerate() {
+        schedule::set_affinity(Some(thread.tid()), 1 << cpu).expect("the processor is there");
+        while place.load(SeqCst) != u64::from(here) {
+            core::hint::spin_loop();
+        }
+    }
+    stop.store(true, SeqCst);
+    assert_eq!(thread.join(), 0);
 }
 
 fn list() {
