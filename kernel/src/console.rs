@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 
 use kcore::{
-    SpinLock, UserRange, WaitEnd, WaitQueue,
+    Errno, SpinLock, UserRange, WaitEnd, WaitQueue,
     console::{Input, Mode, Stream},
 };
 
@@ -21,7 +21,6 @@ use crate::{
     mm::uaccess,
     proc::thread::ThreadRef,
     sched::wait,
-    syscall::errno::Errno,
 };
 
 /// A program's writes and reads move in pieces of this size; each piece is not mixed with others.

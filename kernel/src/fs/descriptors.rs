@@ -2,12 +2,9 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use kcore::{BeyondLimit, DirectoryId, NoMemory, Numbered, console::Stream};
+use kcore::{BeyondLimit, DirectoryId, Errno, Numbered, console::Stream};
 
-use crate::{
-    fs::{file::OpenFile, root},
-    syscall::errno::Errno,
-};
+use crate::fs::{file::OpenFile, root};
 
 /// The most descriptors of a process.
 const MAX: usize = 256;
@@ -87,7 +84,7 @@ impl Descriptors {
     /// # Errors
     /// `ENOMEM` if there is no room.
     pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
-        let files = self.files.duplicate().map_err(|NoMemory| Errno::ENOMEM)?;
+        let files = self.files.duplicate()?;
         Ok(Self { files, ..*self })
     }
 

@@ -9,7 +9,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use kcore::{DirectoryId, PAGE_SIZE, SpinLock, UserRange, console::Stream};
+use kcore::{DirectoryId, Errno, PAGE_SIZE, PageFrame as _, SpinLock, UserRange, console::Stream};
 
 use crate::{
     console,
@@ -21,7 +21,6 @@ use crate::{
     },
     ipc::socket::Listener,
     mm::{frames::Frame, uaccess},
-    syscall::errno::Errno,
 };
 
 /// Bytes move between programs and the kernel in pieces of this size; a piece is not mixed with others.

@@ -6,6 +6,8 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use kcore::PageFrame as _;
+
 use crate::mm::frames::{self, Frame};
 
 /// How many more there may be.

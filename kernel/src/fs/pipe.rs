@@ -11,7 +11,7 @@
 
 use alloc::sync::Arc;
 
-use kcore::{End, Monitor, PipeBuffer, Side, Stopped};
+use kcore::{End, Errno, Monitor, PipeBuffer, Side};
 
 use crate::{
     arch::cpu,
@@ -19,7 +19,6 @@ use crate::{
     mm::uaccess,
     proc::thread::ThreadRef,
     sched::wait,
-    syscall::errno::Errno,
 };
 
 /// The bytes and those who wait.
@@ -68,7 +67,7 @@ impl Pipe {
             |buffer, _| buffer.has_met(meeting).then_some(()),
             || wait::pause(thread, wait::FOREVER),
         );
-        met.map_err(|_| Errno::EINTR)?;
+        met?;
         Ok(own)
     }
 
@@ -128,7 +127,7 @@ impl PipeEnd {
             match read {
                 Ok(0) => break,
                 Ok(count) => uaccess::copy_out(at, &piece[..count])?,
-                Err(Stopped::Interrupted | Stopped::TimedOut) => return Err(Errno::EINTR),
+                Err(stopped) => return Err(stopped.into()),
             }
             done += read.unwrap_or(0) as u64;
         }
@@ -152,10 +151,7 @@ impl PipeEnd {
                     |buffer, wakes| buffer.write(piece, true, wakes),
                     || wait::pause(thread, wait::FOREVER),
                 );
-                match written {
-                    Ok(written) => written.map_err(|_| Errno::EPIPE),
-                    Err(Stopped::Interrupted | Stopped::TimedOut) => Err(Errno::EINTR),
-                }
+                written?.map_err(|_| Errno::EPIPE)
             });
             match written {
                 Ok(count) => done += count as u64,

@@ -7,18 +7,15 @@
 use alloc::{borrow::Cow, sync::Arc, vec::Vec};
 
 use kcore::{
-    Contents, DirectoryId, End, Found, PathError, SpinLock, Tree,
+    Contents, DirectoryId, End, Errno, Found, PathError, SpinLock, Tree,
     initrd::{Initrd, Kind},
 };
 
-use crate::{
-    fs::{
-        descriptors::Flags,
-        file::OpenFile,
-        pages::{self, DataPage},
-        pipe::Pipe,
-    },
-    syscall::errno::Errno,
+use crate::fs::{
+    descriptors::Flags,
+    file::OpenFile,
+    pages::{self, DataPage},
+    pipe::Pipe,
 };
 
 /// How many files and directories there may be beside those of the initrd.
@@ -47,20 +44,6 @@ pub(crate) struct Status {
 
 /// What a directory takes, as programs are told.
 const DIRECTORY_SIZE: u64 = 4096;
-
-impl From<PathError> for Errno {
-    fn from(error: PathError) -> Self {
-        match error {
-            PathError::NotFound => Self::ENOENT,
-            PathError::NotADirectory => Self::ENOTDIR,
-            PathError::NameTooLong => Self::ENAMETOOLONG,
-            PathError::Exists => Self::EEXIST,
-            PathError::NotEmpty => Self::ENOTEMPTY,
-            PathError::Busy => Self::EBUSY,
-            PathError::Full => Self::ENOSPC,
-        }
-    }
-}
 
 /// Runs `f` on the tree under its lock.
 ///

@@ -18,13 +18,13 @@ pub(crate) mod socket;
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use kcore::{Mailbox, MailboxSize, Objects, PAGE_SIZE, Refused, Rights, Semaphore, SpinLock};
+use kcore::{
+    Errno, Mailbox, MailboxSize, Objects, PAGE_SIZE, Refused, Rights, Semaphore, SpinLock,
+};
 
 use crate::{
     fs::pages::DataPage,
     proc::{family, process::Process, thread::ThreadRef},
-    sched::wait,
-    syscall::errno::Errno,
 };
 
 /// How many objects a process may own.
@@ -96,7 +96,7 @@ pub(crate) fn destroy<T, const N: usize>(
         .destroy(number, process.pid())
         .map_err(|refused| match refused {
             Refused::NotAllowed => Errno::EPERM,
-            other => error(other, wait::FOREVER),
+            other => other.into(),
         })?;
     process.owned.subtract();
     // Its memory is given back without any lock.
@@ -148,17 +148,5 @@ pub(crate) fn process_ended(process: &Process) {
         SEMAPHORES.destroy_all_of(process.pid());
         MAILBOXES.destroy_all_of(process.pid());
         REGIONS.destroy_all_of(process.pid());
-    }
-}
-
-/// What a program is told; it had asked to wait for `timeout_ns`.
-pub(crate) fn error(refused: Refused, timeout_ns: u64) -> Errno {
-    match refused {
-        Refused::NoObject => Errno::ENOENT,
-        Refused::NotAllowed => Errno::EACCES,
-        Refused::Destroyed => Errno::EIDRM,
-        Refused::TimedOut if timeout_ns == 0 => Errno::EAGAIN,
-        Refused::TimedOut => Errno::ETIMEDOUT,
-        Refused::Interrupted => Errno::EINTR,
     }
 }

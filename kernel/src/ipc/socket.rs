@@ -15,7 +15,7 @@ use alloc::{
     vec::Vec,
 };
 
-use kcore::{End, Monitor, Side, SpinLock, Stopped};
+use kcore::{End, Errno, Monitor, Side, SpinLock};
 
 use crate::{
     arch::cpu,
@@ -25,7 +25,6 @@ use crate::{
     },
     proc::thread::ThreadRef,
     sched::wait::{self, Deadline},
-    syscall::errno::Errno,
 };
 
 /// The most connections that wait to be accepted.
@@ -124,7 +123,7 @@ pub(crate) fn connect(name: &[u8], mut deadline: Deadline) -> Result<OpenFile, E
         },
         || wait::pause(thread, deadline.get()),
     );
-    joined.map_err(stopped)??;
+    joined??;
     Ok(near.into())
 }
 
@@ -148,14 +147,7 @@ impl Listener {
             },
             || wait::pause(thread, deadline.get()),
         );
-        accepted.map(OpenFile::from).map_err(stopped)
-    }
-}
-
-fn stopped(stopped: Stopped) -> Errno {
-    match stopped {
-        Stopped::TimedOut => Errno::ETIMEDOUT,
-        Stopped::Interrupted => Errno::EINTR,
+        Ok(accepted?.into())
     }
 }
 

@@ -6,13 +6,14 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use kcore::{FrameBitmap, FrameShares, PAGE_SIZE, SpinLock};
+use kcore::{FrameBitmap, FrameShares, OutOfFrames, PAGE_SIZE, PageFrame, SpinLock, Table};
 
 use crate::{
     boot::pvh::{BootInfo, PhysRange},
     mm::{
         kernel_space,
         phys::{self, PhysAddr},
+        shootdown,
     },
 };
 
@@ -24,10 +25,6 @@ static SHARES: spin::Once<FrameShares> = spin::Once::new();
 /// A frame of physical memory, of which the holder owns a share: as a rule the only one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame(PhysAddr);
-
-/// There is no free frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OutOfFrames;
 
 /// Takes over all RAM but what is in use.
 pub(super) fn init(boot: BootInfo, heap: PhysRange) {
@@ -85,52 +82,9 @@ pub(crate) fn free_count() -> usize {
 }
 
 impl Frame {
-    /// A frame full of zeros.
-    pub(crate) fn zeroed() -> Result<Self, OutOfFrames> {
-        let mut frame = Self::stale()?;
-        frame.bytes_mut().fill(0);
-        Ok(frame)
-    }
-
-    /// A frame with whatever its last owner left in it: to be overwritten as a whole before anybody
-    /// can see it.
-    pub(super) fn stale() -> Result<Self, OutOfFrames> {
-        let number = FRAMES
-            .lock()
-            .as_mut()
-            .and_then(FrameBitmap::allocate)
-            .ok_or(OutOfFrames)?;
-        Ok(Self(PhysAddr(number as u64 * PAGE_SIZE)))
-    }
-
-    /// Another share of the same frame, for another owner. Writes of one are seen by all.
-    pub(crate) fn share(&self) -> Self {
-        shares().share(self.number());
-        Self(self.0)
-    }
-
-    /// Whether this share is the only one.
-    pub(super) fn is_sole(&self) -> bool {
-        shares().is_sole(self.number())
-    }
-
-    /// Overwrites the frame, which is not mapped yet, with another's contents. Whoever calls keeps
-    /// everybody from writing to `other` meanwhile.
-    pub(super) fn copy_from(&mut self, other: &Self) {
-        let from = other.0.pointer::<u8>();
-        // SAFETY: two different frames in the physical map, the target owned alone, the source kept
-        // from changing by the caller.
-        unsafe { core::ptr::copy_nonoverlapping(from, self.0.pointer(), PAGE_SIZE as usize) };
-    }
-
     #[inline]
     fn number(&self) -> usize {
         (self.0.0 / PAGE_SIZE) as usize
-    }
-
-    /// Where it is.
-    pub(crate) fn address(&self) -> PhysAddr {
-        self.0
     }
 
     /// Its contents, while nobody else can see them: it is not mapped yet.
@@ -144,23 +98,59 @@ impl Frame {
         // SAFETY: the frame is RAM in the physical map, owned by `self`, which is borrowed.
         unsafe { core::slice::from_raw_parts(self.0.pointer(), PAGE_SIZE as usize) }
     }
+}
 
-    /// Gives the frame to a page table, which remembers the address.
-    pub(crate) fn into_address(self) -> PhysAddr {
-        self.0
+/// What each does is said in [`PageFrame`]. That an address comes from a page table is no safe trade: a
+/// wrong one is caught as a double free, if at all. Only the page tables of [`kcore`] make it.
+impl PageFrame for Frame {
+    fn zeroed() -> Result<Self, OutOfFrames> {
+        let mut frame = Self::stale()?;
+        frame.bytes_mut().fill(0);
+        Ok(frame)
     }
 
-    /// Takes a frame back from a page table.
-    ///
-    /// The address must come from [`into_address`](Self::into_address), and the table must have
-    /// forgotten it. (A wrong one is caught as a double free, if at all, so this is no safe trade;
-    /// it is private to the memory code.)
-    pub(super) fn from_address(address: PhysAddr) -> Self {
-        Self(address)
+    fn stale() -> Result<Self, OutOfFrames> {
+        let number = FRAMES
+            .lock()
+            .as_mut()
+            .and_then(FrameBitmap::allocate)
+            .ok_or(OutOfFrames)?;
+        Ok(Self(PhysAddr(number as u64 * PAGE_SIZE)))
     }
 
-    /// Gives the share back; with the last one the frame is free.
-    pub(crate) fn release(self) {
+    fn share(&self) -> Self {
+        shares().share(self.number());
+        Self(self.0)
+    }
+
+    fn is_sole(&self) -> bool {
+        shares().is_sole(self.number())
+    }
+
+    fn address(&self) -> u64 {
+        self.0.0
+    }
+
+    fn into_address(self) -> u64 {
+        self.0.0
+    }
+
+    fn from_address(address: u64) -> Self {
+        Self(PhysAddr(address))
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut [u8])) {
+        write(self.bytes_mut());
+    }
+
+    fn copy_from(&mut self, other: &Self) {
+        let from = other.0.pointer::<u8>();
+        // SAFETY: two different frames in the physical map, the target owned alone, the source kept
+        // from changing by the caller.
+        unsafe { core::ptr::copy_nonoverlapping(from, self.0.pointer(), PAGE_SIZE as usize) };
+    }
+
+    fn release(self) {
         let number = self.number();
         if !shares().give_up(number) {
             return;
@@ -170,5 +160,15 @@ impl Frame {
             .as_mut()
             .expect("invariant: frames come from here")
             .release(number);
+    }
+
+    fn table(address: u64) -> &'static Table {
+        // SAFETY: only called with addresses of tables, which are full of atomics and stay tables as
+        // long as their address space lives, which the callers hold.
+        unsafe { phys::object(PhysAddr(address)) }
+    }
+
+    fn make_forget(cpus: u64) {
+        shootdown::flush(cpus);
     }
 }

@@ -2,7 +2,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use kcore::{PAGE_SIZE, SpinLock};
+use kcore::{
+    OutOfFrames, PAGE_SIZE, PageFrame as _, SpinLock,
+    page_table::flag::{GLOBAL, LARGE, NO_CACHE, NO_EXECUTE, WRITABLE},
+};
 use x86_64::{
     PhysAddr as X86PhysAddr,
     registers::control::{Cr3, Cr3Flags},
@@ -10,8 +13,7 @@ use x86_64::{
 };
 
 use crate::mm::{
-    frames::{Frame, OutOfFrames},
-    page_table::{GLOBAL, LARGE, NO_CACHE, NO_EXECUTE, PageTable, WRITABLE},
+    frames::Frame,
     phys::{self, PhysAddr},
     stacks,
 };
@@ -28,6 +30,8 @@ unsafe extern "C" {
     static kernel_end: u8;
 }
 
+type PageTable = kcore::page_table::PageTable<Frame>;
+
 static TABLE: SpinLock<Option<PageTable>> = SpinLock::new(None);
 static ROOT: AtomicU64 = AtomicU64::new(0);
 
@@ -39,7 +43,7 @@ pub(super) fn image_end() -> u64 {
 /// Makes the tables and loads them on the calling CPU.
 pub(super) fn init() {
     let table = build().expect("there is memory for the first tables");
-    ROOT.store(table.root().0, Ordering::Release);
+    ROOT.store(table.root(), Ordering::Release);
     *TABLE.lock() = Some(table);
     load();
 }
@@ -49,7 +53,7 @@ fn build() -> Result<PageTable, OutOfFrames> {
     for address in (0..phys::MAPPED).step_by(LARGE_PAGE as usize) {
         let cache = if address >= DEVICES { NO_CACHE } else { 0 };
         let flags = LARGE | WRITABLE | NO_EXECUTE | GLOBAL | cache;
-        table.map_kernel(phys::map_start() + address, PhysAddr(address), flags)?;
+        table.map_kernel(phys::map_start() + address, address, flags)?;
     }
     let text = (&raw const kernel_text_start) as u64;
     let rodata = (&raw const kernel_text_end) as u64;
@@ -61,7 +65,7 @@ fn build() -> Result<PageTable, OutOfFrames> {
         (data, end, GLOBAL | NO_EXECUTE | WRITABLE),
     ] {
         for page in (start..end).step_by(PAGE_SIZE as usize) {
-            table.map_kernel(page, PhysAddr(page - KERNEL_BASE), flags)?;
+            table.map_kernel(page, page - KERNEL_BASE, flags)?;
         }
     }
     for page in stacks::area().step_by(LARGE_PAGE as usize) {

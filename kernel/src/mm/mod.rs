@@ -12,7 +12,6 @@ pub(crate) mod address_space;
 pub(crate) mod frames;
 pub(crate) mod heap;
 pub(crate) mod kernel_space;
-pub(crate) mod page_table;
 pub(crate) mod phys;
 pub(crate) mod shootdown;
 pub(crate) mod stacks;

@@ -4,14 +4,11 @@
 //! may be [given back](release) between two threads. The page tables of all places are made at boot, so
 //! that the count of free frames is the same whatever has run.
 
-use kcore::{PAGE_SIZE, Tid};
+use kcore::{OutOfFrames, PAGE_SIZE, PageFrame as _, Tid};
 
 use crate::{
     arch::cpu::MAX_CPUS,
-    mm::{
-        frames::{Frame, OutOfFrames},
-        kernel_space, shootdown,
-    },
+    mm::{frames::Frame, kernel_space, shootdown},
 };
 
 /// Where the stacks are; one root entry covers them all.

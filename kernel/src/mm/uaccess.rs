@@ -9,9 +9,7 @@
 
 use core::{arch::global_asm, mem::MaybeUninit};
 
-use kcore::{USER_END, UserRange};
-
-use crate::syscall::errno::Errno;
+use kcore::{Errno, USER_END, UserRange};
 
 global_asm!(
     ".text",

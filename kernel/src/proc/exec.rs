@@ -12,7 +12,7 @@ use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
 use core::fmt;
 
 use kcore::{
-    Backing, DirectoryId, FileBytes, PAGE_SIZE, Protection, Region, SignalSet, UserRange,
+    Backing, DirectoryId, Errno, FileBytes, PAGE_SIZE, Protection, Region, SignalSet, UserRange,
     program::{Program, ProgramError},
 };
 
@@ -27,7 +27,6 @@ use crate::{
         thread::{NAME_LEN, Start, Thread},
     },
     sched,
-    syscall::errno::Errno,
     trap::frame::{Entry, TrapFrame},
 };
 
@@ -191,7 +190,7 @@ fn load(
 ) -> Result<Image, ExecError> {
     let file = root::program(directory, path).map_err(ExecError::Path)?;
     let program = Program::parse(&file).map_err(ExecError::Program)?;
-    let space = AddressSpace::new().map_err(|_| ExecError::OutOfMemory)?;
+    let space = address_space::empty().map_err(|_| ExecError::OutOfMemory)?;
     for segment in &program.segments {
         let (pages, protection) = (segment.pages, segment.protection);
         if let Cow::Borrowed(whole) = file {

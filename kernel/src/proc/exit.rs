@@ -12,7 +12,7 @@
 //! then: locks are held for a few lines that don't end threads. Locks and futexes of the program are
 //! the program's affair: whoever ends with one leaves it locked.
 
-use kcore::{Ending, State, Tid};
+use kcore::{Ending, Errno, State, Tid};
 
 use crate::{
     arch::{
@@ -29,7 +29,6 @@ use crate::{
         thread::Thread,
     },
     sched::{self, wait},
-    syscall::errno::Errno,
     trap::interrupt,
 };
 

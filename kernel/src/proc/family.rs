@@ -11,7 +11,7 @@
 
 use alloc::sync::Arc;
 
-use kcore::{Family, News, NoChild, Signal, SpinLock, WaitEnd, Which};
+use kcore::{Errno, Family, News, NoChild, Signal, SpinLock, WaitEnd, Which};
 
 use crate::{
     proc::{
@@ -20,7 +20,6 @@ use crate::{
         thread::{Thread, ThreadRef},
     },
     sched::wait,
-    syscall::errno::Errno,
 };
 
 /// The most processes, zombies included.

@@ -1,8 +1,11 @@
 //! Makes a process from the calling one: its memory, files and identity, and the calling thread alone.
 
+use kcore::Errno;
+
 use alloc::sync::Arc;
 
 use crate::{
+    mm::address_space,
     proc::{
         family,
         process::Process,
@@ -10,7 +13,6 @@ use crate::{
         thread::{Registers, Start, Thread},
     },
     sched::{self, own_user_bases},
-    syscall::errno::Errno,
     trap::frame::TrapFrame,
 };
 
@@ -21,7 +23,7 @@ use crate::{
 /// remains then.
 pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
     let parent = thread.process();
-    let space = thread.space().fork().map_err(|_| Errno::ENOMEM)?;
+    let space = address_space::fork(thread.space())?;
     let files = parent.files.lock().duplicate()?;
     // Dropped here, not under the family's lock, if there is no room for the child.
     let space = Arc::new(space);

@@ -22,7 +22,8 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use kcore::{
-    Disposition, Dispositions, Ending, Fate, Handler, News, Signal, SignalSet, SpinLock, UserRange,
+    Disposition, Dispositions, Ending, Errno, Fate, Handler, News, Signal, SignalSet, SpinLock,
+    UserRange,
 };
 
 use crate::{
@@ -35,7 +36,6 @@ use crate::{
         thread::{SIGNAL, STOP, Thread},
     },
     sched,
-    syscall::errno::Errno,
     trap::frame::{Entry, TrapFrame, USER_FLAGS},
 };
 

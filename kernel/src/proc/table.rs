@@ -9,15 +9,14 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use kcore::{JoinCell, Resource, SpinLock, Tid, TidAllocator};
+use kcore::{Errno, JoinCell, OutOfFrames, Resource, SpinLock, Tid, TidAllocator};
 
 use crate::{
-    mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
+    mm::{address_space::AddressSpace, stacks},
     proc::{
         process::Process,
         thread::{Start, Thread, ThreadRef},
     },
-    syscall::errno::Errno,
 };
 
 /// How many structures without a thread keep their stacks.

@@ -2,14 +2,13 @@
 
 use alloc::sync::Arc;
 
-use kcore::{DirectoryId, End};
+use kcore::{DirectoryId, End, Errno};
 
 use super::Result;
 use crate::{
     arch::cpu,
     fs::{descriptors::Flags, file::OpenFile, pipe::Pipe, root},
     mm::uaccess::{self, Text},
-    syscall::errno::Errno,
 };
 
 /// The greatest length of a path, its NUL included.

@@ -4,7 +4,7 @@
 //! Each bucket of `TABLE` has its own lock, held while a word is looked at and a queue changed, never
 //! while a page is made or a thread woken.
 
-use kcore::{FutexKey, FutexTable, WaitEnd};
+use kcore::{Errno, FutexKey, FutexTable, WaitEnd};
 
 use super::Result;
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     },
     proc::thread::{Thread, ThreadRef},
     sched::wait::{self, Deadline},
-    syscall::errno::Errno,
 };
 
 const BUCKETS: usize = 256;

@@ -5,8 +5,8 @@
 use alloc::vec::Vec;
 
 use kcore::{
-    Backing, Mailbox, MailboxSize, MessageError, Overflow, PAGE_SIZE, Protection, Region,
-    RegionError, Right, Semaphore, Side, UserRange,
+    Access, Backing, Errno, Mailbox, MailboxSize, MessageError, Overflow, PAGE_SIZE,
+    PageFrame as _, Protection, Region, Right, Semaphore, Side, UserRange,
 };
 
 use super::{Result, file::insert};
@@ -15,13 +15,12 @@ use crate::{
     fs::pages::DataPage,
     ipc::{self, MAILBOXES, REGIONS, SEMAPHORES, socket},
     mm::{
-        address_space::Access,
+        address_space,
         frames::Frame,
         uaccess::{self, NotThere, Text},
     },
     proc::thread::ThreadRef,
     sched::wait::{self, Deadline},
-    syscall::errno::Errno,
 };
 
 /// semaphore_create(value, rights) → number.
@@ -44,7 +43,7 @@ pub(super) fn semaphore_wait(number: u64, timeout_ns: u64) -> Result {
         |semaphore, _| semaphore.take(),
         move || wait::pause(thread, deadline.get()),
     );
-    taken.map_err(|refused| ipc::error(refused, timeout_ns))?;
+    taken.map_err(|refused| Errno::from(refused).after(timeout_ns))?;
     Ok(0)
 }
 
@@ -56,7 +55,7 @@ pub(super) fn semaphore_post(number: u64, count: u64) -> Result {
     match SEMAPHORES.with(number, pid, Right::Give, post) {
         Ok(Ok(())) => Ok(0),
         Ok(Err(Overflow)) => Err(Errno::EINVAL),
-        Err(refused) => Err(ipc::error(refused, 0)),
+        Err(refused) => Err(refused.into()),
     }
 }
 
@@ -105,7 +104,7 @@ pub(super) fn mailbox_send(number: u64, bytes: u64, len: u64, timeout_ns: u64) -
             Ok(Ok(())) => return Ok(0),
             Ok(Err(MessageError::Copy(NotThere))) => make_pages(bytes, false)?,
             Ok(Err(MessageError::Size)) => return Err(Errno::EMSGSIZE),
-            Err(refused) => return Err(ipc::error(refused, timeout_ns)),
+            Err(refused) => return Err(Errno::from(refused).after(timeout_ns)),
         }
     }
 }
@@ -139,7 +138,7 @@ pub(super) fn mailbox_receive(number: u64, buffer: u64, len: u64, timeout_ns: u6
             }
             Ok(Err(MessageError::Copy(NotThere))) => make_pages(buffer, true)?,
             Ok(Err(MessageError::Size)) => return Err(Errno::EMSGSIZE),
-            Err(refused) => return Err(ipc::error(refused, timeout_ns)),
+            Err(refused) => return Err(Errno::from(refused).after(timeout_ns)),
         }
     }
 }
@@ -155,8 +154,7 @@ fn make_pages(buffer: UserRange, write: bool) -> core::result::Result<(), Errno>
         execute: false,
     };
     for address in [buffer.start(), end - 1] {
-        let made = cpu::current().space().handle_fault(address, access);
-        made.map_err(|_| Errno::EFAULT)?;
+        cpu::current().space().handle_fault(address, access)?;
     }
     Ok(())
 }
@@ -206,9 +204,7 @@ pub(super) fn region_map(number: u64, address: u64, protection: u64) -> Result {
     let share = |pages: &mut Vec<DataPage>, _: &mut _| -> Vec<Frame> {
         pages.iter().filter_map(DataPage::share).collect()
     };
-    let frames = REGIONS
-        .with(number, thread.pid(), right, share)
-        .map_err(|refused| ipc::error(refused, 0))?;
+    let frames = REGIONS.with(number, thread.pid(), right, share)?;
     let len = frames.len() as u64 * PAGE_SIZE;
     let Some(range) = UserRange::pages(address, len) else {
         frames.into_iter().for_each(Frame::release);
@@ -221,11 +217,9 @@ pub(super) fn region_map(number: u64, address: u64, protection: u64) -> Result {
         shared: true,
         dying: false,
     };
-    match thread.space().map_frames(region, frames) {
-        Ok(()) => Ok(len),
-        Err(RegionError::Overlap) => Err(Errno::EEXIST),
-        Err(RegionError::TooMany | RegionError::NotMapped) => Err(Errno::ENOMEM),
-    }
+    address_space::expect_shares();
+    thread.space().map_frames(region, frames)?;
+    Ok(len)
 }
 
 /// region_destroy(number) → 0; what is mapped stays mapped.
@@ -248,7 +242,7 @@ pub(super) fn socket_connect(name: u64, timeout_ns: u64) -> Result {
     let mut text = Text::<NAME_LEN>::new();
     let name = text.copy_in(name)?;
     let connected = socket::connect(name, Deadline::new(timeout_ns));
-    insert(connected.map_err(|error| at_once(error, timeout_ns))?)
+    insert(connected.map_err(|error| error.after(timeout_ns))?)
 }
 
 /// socket_accept(fd, time-out) → fd.
@@ -256,13 +250,5 @@ pub(super) fn socket_accept(fd: u64, timeout_ns: u64) -> Result {
     let file = cpu::current().process().files.lock().get(fd)?;
     let listener = file.as_listener().ok_or(Errno::EINVAL)?;
     let accepted = listener.accept(Deadline::new(timeout_ns));
-    insert(accepted.map_err(|error| at_once(error, timeout_ns))?)
-}
-
-/// A call that was not to wait has not timed out.
-fn at_once(error: Errno, timeout_ns: u64) -> Errno {
-    match error {
-        Errno::ETIMEDOUT if timeout_ns == 0 => Errno::EAGAIN,
-        other => other,
-    }
+    insert(accepted.map_err(|error| error.after(timeout_ns))?)
 }

@@ -1,11 +1,12 @@
 //! System calls about the machine.
 
+use kcore::Errno;
+
 use super::Result;
 use crate::{
     arch::{clock, cpu, qemu},
     mm::frames,
     proc::{process::INIT, table},
-    syscall::errno::Errno,
 };
 
 /// clock() → nanoseconds since boot; never goes back.

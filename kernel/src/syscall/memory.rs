@@ -1,11 +1,11 @@
 //! System calls about memory.
 
 use kcore::{
-    Backing, FileBytes, PAGE_SIZE, Protection, Region, RegionError, Resource, UNLIMITED, UserRange,
+    Backing, Errno, FileBytes, PAGE_SIZE, Protection, Region, Resource, UNLIMITED, UserRange,
 };
 
 use super::Result;
-use crate::{arch::cpu, mm::frames, syscall::errno::Errno};
+use crate::{arch::cpu, mm::frames};
 
 /// Pages that a mapping leaves for page tables and the kernel.
 const HEADROOM_PAGES: u64 = 64;
@@ -64,22 +64,15 @@ pub(super) fn mmap(address: u64, len: u64, protection: u64, fd: u64, offset: u64
         shared: false,
         dying: false,
     };
-    let mapped = match frames {
-        None => thread.space().map(region),
-        Some(frames) => thread.space().map_frames(region, frames),
-    };
-    match mapped {
-        Ok(()) => Ok(address),
-        Err(RegionError::Overlap) => Err(Errno::EEXIST),
-        Err(RegionError::TooMany | RegionError::NotMapped) => Err(Errno::ENOMEM),
+    match frames {
+        None => thread.space().map(region)?,
+        Some(frames) => thread.space().map_frames(region, frames)?,
     }
+    Ok(address)
 }
 
 /// munmap(address) → 0; the address is the exact start of a mapping.
 pub(super) fn munmap(address: u64) -> Result {
-    cpu::current()
-        .space()
-        .unmap(address)
-        .map_err(|_| Errno::EINVAL)?;
+    cpu::current().space().unmap(address)?;
     Ok(0)
 }

@@ -49,7 +49,6 @@
 //! | 0x189 | trace_read(cpu, \*entries, n) | 0x18a | trace_write(buffer, n) |
 
 pub(crate) mod entry;
-pub(crate) mod errno;
 mod file;
 mod futex;
 mod ipc;
@@ -60,10 +59,11 @@ mod schedule;
 mod signal;
 mod thread;
 
+use kcore::Errno;
+
 use crate::{
     arch::{clock, cpu},
     mm::heap,
-    syscall::errno::Errno,
     trap::frame::TrapFrame,
 };
 

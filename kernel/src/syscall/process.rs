@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
-use kcore::{LimitError, Resource, UserRange, Which};
+use kcore::{Errno, Resource, UserRange, Which};
 
 use super::Result;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     },
     proc::{exec, family, fork},
     sched,
-    syscall::{errno::Errno, file::PATH_LEN},
+    syscall::file::PATH_LEN,
     trap::frame::TrapFrame,
 };
 
@@ -204,13 +204,7 @@ pub(super) fn setrlimit(number: u64, from: u64) -> Result {
     let [soft, hard] = words.map(u64::from_ne_bytes);
     let process = cpu::current().process();
     let may_raise = process.uid() == 0;
-    process
-        .limits
-        .set(resource, soft, hard, may_raise)
-        .map_err(|error| match error {
-            LimitError::SoftAboveHard => Errno::EINVAL,
-            LimitError::MayNotRaise => Errno::EPERM,
-        })?;
+    process.limits.set(resource, soft, hard, may_raise)?;
     if resource == Resource::Descriptors {
         process.files.lock().set_limit(soft);
     }

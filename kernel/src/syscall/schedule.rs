@@ -2,16 +2,14 @@
 
 use alloc::vec::Vec;
 
-use kcore::{Tid, sched::PolicyKind};
+use kcore::{Errno, Tid, sched::PolicyKind};
 
 use super::Result;
 use crate::{
     arch::{clock, cpu},
     mm::uaccess,
     proc::{table, thread::Thread},
-    sched,
-    syscall::errno::Errno,
-    trace,
+    sched, trace,
 };
 
 /// Bytes of a name in a [`thread_list`] entry; longer ones are cut.

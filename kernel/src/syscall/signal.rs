@@ -1,13 +1,12 @@
 //! System calls about signals.
 
-use kcore::{Disposition, Handler, Signal, SignalSet, Tid, UserRange};
+use kcore::{Disposition, Errno, Handler, Signal, SignalSet, Tid, UserRange};
 
 use super::Result;
 use crate::{
     arch::cpu,
     proc::{family, signal, table},
     sched::wait,
-    syscall::errno::Errno,
     trap::frame::TrapFrame,
 };
 

@@ -1,6 +1,6 @@
 //! System calls about threads.
 
-use kcore::{Ending, JoinError, Tid};
+use kcore::{Ending, Errno, Tid};
 
 use super::Result;
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
         thread::{NAME_LEN, Start, ThreadRef},
     },
     sched::{self, wait},
-    syscall::errno::Errno,
     trap::frame::Entry,
 };
 
@@ -78,11 +77,9 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
         uaccess::probe(code_at, 4)?;
     }
     let cell = table::cell(tid);
-    let code = cell
-        .join(tid, process.pid(), &ThreadRef(thread), || {
-            wait::pause_until(thread, wait::FOREVER)
-        })
-        .map_err(join_error)?;
+    let code = cell.join(tid, process.pid(), &ThreadRef(thread), || {
+        wait::pause_until(thread, wait::FOREVER)
+    })?;
     if code_at != 0
         && let Err(error) = uaccess::copy_out(code_at, &code.to_ne_bytes())
     {
@@ -97,10 +94,7 @@ pub(super) fn join(tid: u64, code_at: u64) -> Result {
 pub(super) fn detach(tid: u64) -> Result {
     let tid = tid_argument(tid)?;
     let process = cpu::current().process();
-    if table::cell(tid)
-        .detach(tid, process.pid())
-        .map_err(join_error)?
-    {
+    if table::cell(tid).detach(tid, process.pid())? {
         table::free_tid(process, tid);
     }
     Ok(0)
@@ -135,12 +129,4 @@ pub(super) fn stats(tid: u64, out: u64) -> Result {
 
 fn tid_argument(raw: u64) -> core::result::Result<Tid, Errno> {
     Tid::from_raw(raw as i64).ok_or(Errno::ESRCH)
-}
-
-fn join_error(error: JoinError) -> Errno {
-    match error {
-        JoinError::NoSuchThread => Errno::ESRCH,
-        JoinError::Taken => Errno::EINVAL,
-        JoinError::Interrupted => Errno::EINTR,
-    }
 }

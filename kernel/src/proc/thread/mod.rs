@@ -19,13 +19,13 @@ use core::{
 };
 
 use kcore::{
-    Accounts, ParkCell, Signal, SignalSet, SpinLock, State, StateCell, Tid, Waiter,
+    Accounts, OutOfFrames, ParkCell, Signal, SignalSet, SpinLock, State, StateCell, Tid, Waiter,
     sched::{PolicyKind, Share},
 };
 
 use crate::{
     arch::{clock, cpu, fpu},
-    mm::{address_space::AddressSpace, frames::OutOfFrames, stacks},
+    mm::{address_space::AddressSpace, stacks},
     proc::{exit, process::Process},
     trace,
     trap::{

@@ -8,35 +8,44 @@
 //! the accessed and dirty bits at any time, so entries are atomics.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
 
-use kcore::{PAGE_SIZE, Protection, UserRange};
-
-use crate::mm::{
-    frames::{Frame, OutOfFrames},
-    phys::{self, PhysAddr},
+use crate::{
+    page_frame::{OutOfFrames, PageFrame, TABLE_LEN, Table},
+    regions::Protection,
+    sync::{AtomicU64, Ordering},
+    user_range::{PAGE_SIZE, UserRange},
 };
 
-pub(crate) const PRESENT: u64 = 1 << 0;
-pub(crate) const WRITABLE: u64 = 1 << 1;
-pub(crate) const USER: u64 = 1 << 2;
-pub(crate) const NO_CACHE: u64 = 1 << 4;
-pub(crate) const LARGE: u64 = 1 << 7;
-pub(crate) const GLOBAL: u64 = 1 << 8;
-pub(crate) const NO_EXECUTE: u64 = 1 << 63;
+/// Bits of an entry, as the processor knows them.
+pub mod flag {
+    /// The entry stands for something.
+    pub const PRESENT: u64 = 1 << 0;
+    /// It may be written.
+    pub const WRITABLE: u64 = 1 << 1;
+    /// Programs may use it.
+    pub const USER: u64 = 1 << 2;
+    /// Accesses go past the caches.
+    pub const NO_CACHE: u64 = 1 << 4;
+    /// A leaf of 2 MiB.
+    pub const LARGE: u64 = 1 << 7;
+    /// The same in all page tables.
+    pub const GLOBAL: u64 = 1 << 8;
+    /// It may not be executed.
+    pub const NO_EXECUTE: u64 = 1 << 63;
+}
+use flag::{LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE};
+
+/// The bits of an entry that say where what it stands for lies.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
-const ENTRIES: usize = 512;
 /// The first entry of the root that belongs to the kernel.
 const KERNEL_HALF: usize = 256;
 
-type Table = [AtomicU64; ENTRIES];
-
 /// A root and the tables below it.
 #[derive(Debug)]
-pub(crate) struct PageTable {
-    root: Frame,
-    tables: Vec<Frame>,
+pub struct PageTable<F: PageFrame> {
+    root: F,
+    tables: Vec<F>,
 }
 
 /// The leaf flags for a user page.
@@ -46,30 +55,24 @@ fn leaf_flags(protection: Protection) -> u64 {
     PRESENT | USER | write | execute
 }
 
-fn table(address: PhysAddr) -> &'static Table {
-    // SAFETY: only called with addresses of tables, which are full of atomics and stay tables as long
-    // as their address space lives, which the callers hold.
-    unsafe { phys::object(address) }
-}
-
 fn index(address: u64, level: u32) -> usize {
-    (address >> (12 + 9 * level)) as usize % ENTRIES
+    (address >> (12 + 9 * level)) as usize % TABLE_LEN
 }
 
-impl PageTable {
+impl<F: PageFrame> PageTable<F> {
     /// An empty table, kernel half included.
-    pub(super) fn empty() -> Result<Self, OutOfFrames> {
+    pub fn empty() -> Result<Self, OutOfFrames> {
         Ok(Self {
-            root: Frame::zeroed()?,
+            root: F::zeroed()?,
             tables: Vec::new(),
         })
     }
 
     /// An empty table with `kernel`'s upper half.
-    pub(crate) fn with_kernel_half(kernel: PhysAddr) -> Result<Self, OutOfFrames> {
+    pub fn with_kernel_half(kernel: u64) -> Result<Self, OutOfFrames> {
         let new = Self::empty()?;
-        let (from, to) = (table(kernel), table(new.root()));
-        for entry in KERNEL_HALF..ENTRIES {
+        let (from, to) = (F::table(kernel), F::table(new.root()));
+        for entry in KERNEL_HALF..TABLE_LEN {
             // ORDERING: Relaxed: the kernel half never changes after boot.
             to[entry].store(from[entry].load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -77,7 +80,7 @@ impl PageTable {
     }
 
     /// The root's address, for the processor.
-    pub(crate) fn root(&self) -> PhysAddr {
+    pub fn root(&self) -> u64 {
         self.root.address()
     }
 
@@ -88,16 +91,11 @@ impl PageTable {
     ///
     /// # Panics
     /// If the page is mapped already.
-    pub(crate) fn map_user(
-        &mut self,
-        page: u64,
-        frame: Frame,
-        protection: Protection,
-    ) -> Result<(), Frame> {
+    pub fn map_user(&mut self, page: u64, frame: F, protection: Protection) -> Result<(), F> {
         match self.entry_for(page, 0, USER) {
             Ok(entry) => {
                 let old = entry.swap(
-                    frame.into_address().0 | leaf_flags(protection),
+                    frame.into_address() | leaf_flags(protection),
                     Ordering::Release,
                 );
                 assert!(old == 0, "invariant: page {page:#x} is mapped once");
@@ -108,15 +106,10 @@ impl PageTable {
     }
 
     /// Maps a kernel page (or, with [`LARGE`], 2 MiB) to an address.
-    pub(super) fn map_kernel(
-        &mut self,
-        page: u64,
-        to: PhysAddr,
-        flags: u64,
-    ) -> Result<(), OutOfFrames> {
+    pub fn map_kernel(&mut self, page: u64, to: u64, flags: u64) -> Result<(), OutOfFrames> {
         let level = u32::from(flags & LARGE != 0);
         let entry = self.entry_for(page, level, 0)?;
-        entry.store(to.0 | flags | PRESENT, Ordering::Release);
+        entry.store(to | flags | PRESENT, Ordering::Release);
         Ok(())
     }
 
@@ -124,7 +117,7 @@ impl PageTable {
     ///
     /// # Panics
     /// If it is not mapped.
-    pub(super) fn unmap_kernel(&mut self, page: u64) -> Frame {
+    pub fn unmap_kernel(&mut self, page: u64) -> F {
         // ORDERING: AcqRel: before any later use of the frame.
         let entry = self
             .leaf(page)
@@ -133,16 +126,16 @@ impl PageTable {
             entry & PRESENT != 0,
             "invariant: a stack's page {page:#x} is mapped"
         );
-        Frame::from_address(PhysAddr(entry & ADDRESS))
+        F::from_address(entry & ADDRESS)
     }
 
     /// Makes the tables for `page`, so that all copies of the upper half agree.
-    pub(super) fn reserve_kernel(&mut self, page: u64) -> Result<(), OutOfFrames> {
+    pub fn reserve_kernel(&mut self, page: u64) -> Result<(), OutOfFrames> {
         self.entry_for(page, 0, 0).map(|_| ())
     }
 
     /// Whether the page is mapped so that `write` or `execute` would work.
-    pub(crate) fn allows(&self, page: u64, write: bool, execute: bool) -> bool {
+    pub fn allows(&self, page: u64, write: bool, execute: bool) -> bool {
         self.leaf(page).is_ok_and(|entry| {
             let entry = entry.load(Ordering::Acquire);
             entry & PRESENT != 0
@@ -152,17 +145,17 @@ impl PageTable {
     }
 
     /// The physical address that a mapped one stands for.
-    pub(crate) fn physical(&self, address: u64) -> Option<u64> {
+    pub fn physical(&self, address: u64) -> Option<u64> {
         let entry = self.leaf(address).ok()?.load(Ordering::Acquire);
         (entry & PRESENT != 0).then_some((entry & ADDRESS) + address % PAGE_SIZE)
     }
 
     /// Unmaps all pages of a range and hands each frame to `take`.
-    pub(crate) fn unmap(&mut self, range: UserRange, mut take: impl FnMut(Frame)) {
+    pub fn unmap(&mut self, range: UserRange, mut take: impl FnMut(F)) {
         self.for_each_leaf(range, |_, entry| {
             // ORDERING: AcqRel: before the shoot-down, which has its own fence.
             let old = entry.swap(0, Ordering::AcqRel);
-            take(Frame::from_address(PhysAddr(old & ADDRESS)));
+            take(F::from_address(old & ADDRESS));
         });
     }
 
@@ -171,7 +164,7 @@ impl PageTable {
     ///
     /// # Errors
     /// [`OutOfFrames`]; what has been mapped in the child stays.
-    pub(crate) fn share_with(
+    pub fn share_with(
         &mut self,
         child: &mut Self,
         range: UserRange,
@@ -190,9 +183,9 @@ impl PageTable {
                     }
                     let value = entry.load(Ordering::Acquire);
                     // The child's table owns this share from here on.
-                    let share = Frame::from_address(PhysAddr(value & ADDRESS)).share();
+                    let share = F::from_address(value & ADDRESS).share();
                     let flags = value & !ADDRESS;
-                    copy.store(share.into_address().0 | flags, Ordering::Release);
+                    copy.store(share.into_address() | flags, Ordering::Release);
                 }
                 Err(OutOfFrames) => result = Err(OutOfFrames),
             }
@@ -202,11 +195,11 @@ impl PageTable {
 
     /// Makes a page writable whose frame may not be written because it was shared, if it no longer is:
     /// then true.
-    pub(crate) fn make_writable_if_sole(&mut self, page: u64) -> bool {
+    pub fn make_writable_if_sole(&mut self, page: u64) -> bool {
         let Ok(entry) = self.leaf(page) else {
             return false;
         };
-        let frame = Frame::from_address(PhysAddr(entry.load(Ordering::Acquire) & ADDRESS));
+        let frame = F::from_address(entry.load(Ordering::Acquire) & ADDRESS);
         let sole = frame.is_sole();
         if sole {
             // ORDERING: Release: nothing has to be seen with it.
@@ -219,15 +212,15 @@ impl PageTable {
     ///
     /// # Panics
     /// If the page is not mapped.
-    pub(crate) fn replace_by_copy(&mut self, page: u64, mut frame: Frame) -> Frame {
+    pub fn replace_by_copy(&mut self, page: u64, mut frame: F) -> F {
         let entry = self.leaf(page).expect("invariant: the page is mapped");
         let value = entry.load(Ordering::Acquire);
         assert!(value & PRESENT != 0, "invariant: the page is mapped");
-        let old = Frame::from_address(PhysAddr(value & ADDRESS));
+        let old = F::from_address(value & ADDRESS);
         frame.copy_from(&old);
         let flags = value & !ADDRESS | WRITABLE;
         // ORDERING: Release: the processor sees the copied bytes before the entry.
-        entry.store(frame.into_address().0 | flags, Ordering::Release);
+        entry.store(frame.into_address() | flags, Ordering::Release);
         old
     }
 
@@ -239,7 +232,7 @@ impl PageTable {
                 Ok(leaves) => {
                     let first = index(page, 0);
                     let pages = ((range.end() - page) / PAGE_SIZE) as usize;
-                    let last = ENTRIES.min(first + pages);
+                    let last = TABLE_LEN.min(first + pages);
                     for entry in &leaves[first..last] {
                         if entry.load(Ordering::Acquire) & PRESENT != 0 {
                             each(page, entry);
@@ -260,13 +253,13 @@ impl PageTable {
 
     /// The table with the leaf of a page; if there is none, how many bytes the missing one covers.
     fn leaf_table(&self, page: u64) -> Result<&'static Table, u64> {
-        let mut at = table(self.root());
+        let mut at = F::table(self.root());
         for level in [3, 2, 1] {
             let entry = at[index(page, level)].load(Ordering::Acquire);
             if entry & PRESENT == 0 {
                 return Err(1 << (12 + 9 * level));
             }
-            at = table(PhysAddr(entry & ADDRESS));
+            at = F::table(entry & ADDRESS);
         }
         Ok(at)
     }
@@ -278,28 +271,33 @@ impl PageTable {
         level: u32,
         flags: u64,
     ) -> Result<&'static AtomicU64, OutOfFrames> {
-        let mut at = table(self.root());
+        let mut at = F::table(self.root());
         for level in (level + 1..4).rev() {
             let entry = &at[index(page, level)];
             let mut value = entry.load(Ordering::Acquire);
             if value & PRESENT == 0 {
                 self.tables.try_reserve(1).map_err(|_| OutOfFrames)?;
-                let frame = Frame::zeroed()?;
-                value = frame.address().0 | PRESENT | WRITABLE | flags;
+                let frame = F::zeroed()?;
+                value = frame.address() | PRESENT | WRITABLE | flags;
                 self.tables.push(frame);
                 // ORDERING: Release: the processor sees the zeros before the table.
                 entry.store(value, Ordering::Release);
             }
-            at = table(PhysAddr(value & ADDRESS));
+            at = F::table(value & ADDRESS);
         }
         Ok(&at[index(page, level)])
     }
 }
 
-impl Drop for PageTable {
+impl<F: PageFrame> Drop for PageTable<F> {
     /// Gives back the tables below the root, and the root. Frames that leaves name must be gone.
     fn drop(&mut self) {
-        self.tables.drain(..).for_each(Frame::release);
-        Frame::from_address(self.root()).release();
+        self.tables.drain(..).for_each(F::release);
+        F::from_address(self.root()).release();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod host;
+#[cfg(all(test, not(loom)))]
+mod tests;
