@@ -13,74 +13,53 @@ use kcore::{Errno, USER_END, UserRange};
 
 global_asm!(
     ".text",
-    // user_copy(rdi to, rsi from, rdx n) -> bytes not copied
-    ".globl user_copy",
-    "user_copy:",
+    // The next instruction touches user memory: what a page fault there does first (1: makes the page),
+    // and where it goes on if that fails.
+    ".macro touches makes_page, failed",
+    ".pushsection .recovery, \"a\"",
+    ".quad 9f, \\failed, \\makes_page",
+    ".popsection",
+    "9:",
+    ".endm",
+    // name(rdi to, rsi from, rdx n) -> bytes not copied
+    ".macro user_copy_routine name, makes_page",
+    ".globl \\name",
+    "\\name:",
     "mov rcx, rdx",
     "shr rcx, 3",
     "and edx, 7",
     "stac",
-    ".globl user_copy_words",
-    "user_copy_words:",
+    "touches \\makes_page, user_copy_words_failed",
     "rep movsq",
     "mov ecx, edx",
-    ".globl user_copy_bytes",
-    "user_copy_bytes:",
+    "touches \\makes_page, user_copy_bytes_failed",
     "rep movsb",
     "clac",
     "xor eax, eax",
     "ret",
-    ".globl user_copy_words_failed",
+    ".endm",
+    "user_copy_routine user_copy, 1",
+    "user_copy_routine user_copy_now, 0",
     "user_copy_words_failed:",
     "lea rax, [rdx + rcx * 8]",
     "clac",
     "ret",
-    ".globl user_copy_bytes_failed",
     "user_copy_bytes_failed:",
     "mov eax, ecx",
     "clac",
     "ret",
-    // user_copy_now: the same as user_copy, but no page is made; all or an error
-    ".globl user_copy_now",
-    "user_copy_now:",
-    "mov rcx, rdx",
-    "shr rcx, 3",
-    "and edx, 7",
+    // name(rdi from) -> the 32-bit word, or 2^32
+    ".macro user_load_routine name, makes_page",
+    ".globl \\name",
+    "\\name:",
     "stac",
-    ".globl user_copy_now_words",
-    "user_copy_now_words:",
-    "rep movsq",
-    "mov ecx, edx",
-    ".globl user_copy_now_bytes",
-    "user_copy_now_bytes:",
-    "rep movsb",
-    "clac",
-    "xor eax, eax",
-    "ret",
-    ".globl user_copy_now_failed",
-    "user_copy_now_failed:",
-    "mov eax, 1",
-    "clac",
-    "ret",
-    // user_load(rdi from) -> the 32-bit word, or 2^32
-    ".globl user_load",
-    "user_load:",
-    "stac",
-    ".globl user_load_word",
-    "user_load_word:",
+    "touches \\makes_page, user_load_failed",
     "mov eax, [rdi]",
     "clac",
     "ret",
-    // user_peek: the same, but no page is made
-    ".globl user_peek",
-    "user_peek:",
-    "stac",
-    ".globl user_peek_word",
-    "user_peek_word:",
-    "mov eax, [rdi]",
-    "clac",
-    "ret",
-    ".globl user_load_failed",
+    ".endm",
+    "user_load_routine user_load, 1",
+    "user_load_routine user_peek, 0",
     "user_load_failed:",
     "movabs rax, 0x100000000",
     "clac",
@@ -89,26 +68,23 @@ global_asm!(
     ".globl user_store",
     "user_store:",
     "stac",
-    ".globl user_store_word",
-    "user_store_word:",
+    "touches 1, user_store_failed",
     "mov [rdi], rsi",
     "clac",
     "xor eax, eax",
-    "ret",
-    ".globl user_store_failed",
-    "user_store_failed:",
-    "mov eax, 1",
-    "clac",
     "ret",
     // user_probe(rdi at) -> 0 if the byte can be written, or 1
     ".globl user_probe",
     "user_probe:",
     "stac",
-    ".globl user_probe_byte",
-    "user_probe_byte:",
+    "touches 1, user_store_failed",
     "lock or byte ptr [rdi], 0",
     "clac",
     "xor eax, eax",
+    "ret",
+    "user_store_failed:",
+    "mov eax, 1",
+    "clac",
     "ret",
     // user_text(rdi to, rsi from, rdx n > 0) -> length without NUL, n if there is none, -1 if it failed.
     // By 16 bytes where they end before the page does. A fault may change the vector registers, so what
@@ -119,13 +95,12 @@ global_asm!(
     "stac",
     "2:",
     "cmp rcx, 16",
-    "jb user_text_byte",
+    "jb 6f",
     "mov eax, esi",
     "and eax, 0xfff",
     "cmp eax, 0xff0",
-    "ja user_text_byte",
-    ".globl user_text_words",
-    "user_text_words:",
+    "ja 6f",
+    "touches 1, user_text_failed",
     "movdqu xmm0, [rsi]",
     "movdqu [rdi], xmm0",
     "pxor xmm1, xmm1",
@@ -146,8 +121,8 @@ global_asm!(
     "add rax, rdx",
     "clac",
     "ret",
-    ".globl user_text_byte",
-    "user_text_byte:",
+    "6:",
+    "touches 1, user_text_failed",
     "lodsb",
     "stosb",
     "test al, al",
@@ -157,7 +132,6 @@ global_asm!(
     "5:",
     "xor eax, eax",
     "jmp 4b",
-    ".globl user_text_failed",
     "user_text_failed:",
     "mov rax, -1",
     "clac",
@@ -166,29 +140,25 @@ global_asm!(
 
 unsafe extern "C" {
     fn user_copy(to: u64, from: u64, len: u64) -> u64;
+    /// As `user_copy`, but makes no page.
     fn user_copy_now(to: u64, from: u64, len: u64) -> u64;
     fn user_load(from: u64) -> u64;
+    /// As `user_load`, but makes no page.
     fn user_peek(from: u64) -> u64;
     fn user_store(to: u64, value: u64) -> u64;
     fn user_probe(at: u64) -> u64;
     fn user_text(to: u64, from: u64, len: u64) -> u64;
 
-    static user_copy_words: u8;
-    static user_copy_bytes: u8;
-    static user_copy_words_failed: u8;
-    static user_copy_bytes_failed: u8;
-    static user_copy_now_words: u8;
-    static user_copy_now_bytes: u8;
-    static user_copy_now_failed: u8;
-    static user_load_word: u8;
-    static user_peek_word: u8;
-    static user_load_failed: u8;
-    static user_store_word: u8;
-    static user_store_failed: u8;
-    static user_probe_byte: u8;
-    static user_text_words: u8;
-    static user_text_byte: u8;
-    static user_text_failed: u8;
+    static recovery_start: Touch;
+    static recovery_end: Touch;
+}
+
+/// An instruction that touches user memory, as the routines above describe it.
+#[repr(C)]
+struct Touch {
+    at: u64,
+    failed: u64,
+    makes_page: u64,
 }
 
 /// How to go on after a page fault in the kernel.
@@ -202,39 +172,29 @@ pub(crate) enum Recovery {
 
 /// How to go on after a page fault at `rip`, if that is one of the touching instructions.
 pub(crate) fn recovery(rip: u64) -> Option<Recovery> {
-    let make_page = [
-        (
-            &raw const user_copy_words,
-            &raw const user_copy_words_failed,
-        ),
-        (
-            &raw const user_copy_bytes,
-            &raw const user_copy_bytes_failed,
-        ),
-        (&raw const user_load_word, &raw const user_load_failed),
-        (&raw const user_store_word, &raw const user_store_failed),
-        (&raw const user_probe_byte, &raw const user_store_failed),
-        (&raw const user_text_words, &raw const user_text_failed),
-        (&raw const user_text_byte, &raw const user_text_failed),
-    ];
-    if rip == (&raw const user_peek_word) as u64 {
-        return Some(Recovery::Skip((&raw const user_load_failed) as u64));
-    }
-    let now = [
-        &raw const user_copy_now_words,
-        &raw const user_copy_now_bytes,
-    ];
-    if now.into_iter().any(|touching| touching as u64 == rip) {
-        return Some(Recovery::Skip((&raw const user_copy_now_failed) as u64));
-    }
-    let touching = make_page
-        .into_iter()
-        .find(|(touching, _)| *touching as u64 == rip);
-    touching.map(|(_, failed)| Recovery::MakePage(failed as u64))
+    let all = (&raw const recovery_start)..(&raw const recovery_end);
+    let count = (all.end as usize - all.start as usize) / size_of::<Touch>();
+    // SAFETY: the linker puts all of them between the two, in read-only data.
+    let touches = unsafe { core::slice::from_raw_parts(all.start, count) };
+    let touch = touches.iter().find(|touch| touch.at == rip)?;
+    Some(match touch.makes_page {
+        0 => Recovery::Skip(touch.failed),
+        _ => Recovery::MakePage(touch.failed),
+    })
 }
 
 fn check(address: u64, len: u64) -> Result<UserRange, Errno> {
     UserRange::new(address, len).ok_or(Errno::EFAULT)
+}
+
+/// What a routine says that answers 0 if it has done all.
+#[inline]
+fn all_done(left: u64) -> Result<(), Errno> {
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
 }
 
 /// Copies into user memory.
@@ -245,11 +205,7 @@ pub(crate) fn copy_out(to: u64, bytes: &[u8]) -> Result<(), Errno> {
     let range = check(to, bytes.len() as u64)?;
     // SAFETY: reads a slice, writes user memory only; a fault ends it early.
     let left = unsafe { user_copy(range.start(), bytes.as_ptr() as u64, range.len()) };
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EFAULT)
-    }
+    all_done(left)
 }
 
 /// Copies from user memory.
@@ -260,11 +216,7 @@ pub(crate) fn copy_in(from: u64, bytes: &mut [u8]) -> Result<(), Errno> {
     let range = check(from, bytes.len() as u64)?;
     // SAFETY: reads user memory only, writes a slice; a fault ends it early.
     let left = unsafe { user_copy(bytes.as_mut_ptr() as u64, range.start(), range.len()) };
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EFAULT)
-    }
+    all_done(left)
 }
 
 /// Copies into user memory, if its pages are there; never makes one, so a lock may be held.
@@ -388,11 +340,7 @@ pub(crate) fn store_u64(to: u64, value: u64) -> Result<(), Errno> {
     let range = check(to, 8)?;
     // SAFETY: one store to user memory.
     let failed = unsafe { user_store(range.start(), value) };
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EFAULT)
-    }
+    all_done(failed)
 }
 
 /// Asks whether a few bytes, at most a page, can be written, and makes their pages; changes nothing.
@@ -404,9 +352,7 @@ pub(crate) fn probe(at: u64, len: u64) -> Result<(), Errno> {
     let range = check(at, len)?;
     for byte in [range.start(), range.start() + len - 1] {
         // SAFETY: one atomic access to user memory that changes nothing.
-        if unsafe { user_probe(byte) } != 0 {
-            return Err(Errno::EFAULT);
-        }
+        all_done(unsafe { user_probe(byte) })?;
     }
     Ok(())
 }
