@@ -131,7 +131,7 @@ pub(crate) fn inbox(pid: u32) -> Result<u64, Errno> {
     )?;
     let known = {
         let mut inboxes = INBOXES.lock();
-        (process.thread_count() > 0).then(|| *inboxes.entry(pid).or_insert(number))
+        (process.threads.count() > 0).then(|| *inboxes.entry(pid).or_insert(number))
     };
     if known != Some(number) {
         // Another thread was faster, or the process has ended.

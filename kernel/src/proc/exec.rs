@@ -9,11 +9,11 @@
 //! exit_group, and it waits until they have. Handlers are forgotten, files stay open.
 
 use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
-use core::fmt;
 
 use kcore::{
     Backing, DirectoryId, Errno, FileBytes, PAGE_SIZE, Protection, Region, SignalSet, UserRange,
-    program::{Program, ProgramError},
+    exec::{ExecError, STACK_END, STACK_LEN, StackImage},
+    program::Program,
 };
 
 use crate::{
@@ -29,52 +29,6 @@ use crate::{
     sched,
     trap::frame::{Entry, TrapFrame},
 };
-
-/// The first thread's stack ends here.
-const STACK_END: u64 = 0x4748_0000;
-const STACK_LEN: u64 = 64 << 10;
-/// The arguments may take this much of it.
-const ARGUMENTS_LEN: usize = 32 << 10;
-
-/// Why a program was not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExecError {
-    /// This is what came of the path.
-    Path(Errno),
-    /// This is wrong with the file.
-    Program(ProgramError),
-    StackOverlap,
-    ArgumentsTooLong,
-    OutOfMemory,
-    /// There are too many processes or threads.
-    TooMany,
-}
-
-impl fmt::Display for ExecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(Errno::EACCES | Errno::EISDIR) => f.write_str("not a file"),
-            Self::Path(_) => f.write_str("no such file in the initrd"),
-            Self::Program(error) => error.fmt(f),
-            Self::StackOverlap => f.write_str("a segment lies where the stack goes"),
-            Self::ArgumentsTooLong => f.write_str("its arguments are too long"),
-            Self::OutOfMemory => f.write_str("out of memory"),
-            Self::TooMany => f.write_str("too many processes"),
-        }
-    }
-}
-
-impl From<ExecError> for Errno {
-    fn from(error: ExecError) -> Self {
-        match error {
-            ExecError::Path(errno) => errno,
-            ExecError::Program(_) | ExecError::StackOverlap => Self::ENOEXEC,
-            ExecError::ArgumentsTooLong => Self::E2BIG,
-            ExecError::OutOfMemory => Self::ENOMEM,
-            ExecError::TooMany => Self::EAGAIN,
-        }
-    }
-}
 
 /// A program that could start.
 struct Image {
@@ -189,8 +143,8 @@ fn load(
     arguments: &[impl AsRef<[u8]>],
 ) -> Result<Image, ExecError> {
     let file = root::program(directory, path).map_err(ExecError::Path)?;
-    let program = Program::parse(&file).map_err(ExecError::Program)?;
-    let space = address_space::empty().map_err(|_| ExecError::OutOfMemory)?;
+    let program = Program::parse(&file)?;
+    let space = address_space::empty()?;
     for segment in &program.segments {
         let (pages, protection) = (segment.pages, segment.protection);
         if let Cow::Borrowed(whole) = file {
@@ -211,9 +165,7 @@ fn load(
             for page in (pages.start()..pages.end()).step_by(PAGE_SIZE as usize) {
                 contents.fill(0);
                 if bytes.fill(page, &mut contents) {
-                    space
-                        .preset(page, &contents)
-                        .map_err(|_| ExecError::OutOfMemory)?;
+                    space.preset(page, &contents)?;
                 }
             }
         }
@@ -221,13 +173,15 @@ fn load(
     let stack = UserRange::new(STACK_END - STACK_LEN, STACK_LEN)
         .expect("invariant: the stack is user memory");
     map(&space, stack, Protection::READ_WRITE, Backing::Zero)?;
-    let (stack_pointer, argv) = push_arguments(&space, arguments)?;
-    let count = arguments.len() as u64;
+    let top = StackImage::new(arguments)?;
+    for (page, contents) in top.pages() {
+        space.preset(page, contents)?;
+    }
     Ok(Image {
         entry: Entry {
             at: program.entry,
-            stack: stack_pointer,
-            arguments: [count, argv],
+            stack: top.stack_pointer,
+            arguments: [arguments.len() as u64, top.argv],
         },
         space: Arc::new(space),
     })
@@ -246,49 +200,5 @@ fn map(
         shared: false,
         dying: false,
     };
-    // A segment where another is, or where the stack goes.
-    space.map(region).map_err(|_| ExecError::StackOverlap)
-}
-
-/// Puts strings, the pointers to them and a zero word for a return address on the stack; returns the
-/// stack pointer and the address of the pointers.
-fn push_arguments(
-    space: &AddressSpace,
-    arguments: &[impl AsRef<[u8]>],
-) -> Result<(u64, u64), ExecError> {
-    let strings_len: usize = arguments
-        .iter()
-        .map(|argument| argument.as_ref().len() + 1)
-        .sum();
-    if strings_len + arguments.len() * 8 > ARGUMENTS_LEN {
-        return Err(ExecError::ArgumentsTooLong);
-    }
-    let strings = (STACK_END - strings_len as u64) & !15;
-    let pointers = (strings - (arguments.len() as u64 + 1) * 8) & !15;
-    // As after a call: a return address, zero, on top, and the pointer 8 past a multiple of 16.
-    let stack_pointer = pointers - 8;
-    let start = stack_pointer - stack_pointer % PAGE_SIZE;
-    let len = (STACK_END - start) as usize;
-    let mut image = Vec::new();
-    image
-        .try_reserve_exact(len)
-        .map_err(|_| ExecError::OutOfMemory)?;
-    image.resize(len, 0u8);
-    let mut at = strings;
-    let mut addresses = Vec::new();
-    for argument in arguments.iter().map(AsRef::as_ref) {
-        image[(at - start) as usize..][..argument.len()].copy_from_slice(argument);
-        addresses.extend_from_slice(&at.to_le_bytes());
-        at += argument.len() as u64 + 1;
-    }
-    image[(pointers - start) as usize..][..addresses.len()].copy_from_slice(&addresses);
-    for (page, contents) in (start..)
-        .step_by(PAGE_SIZE as usize)
-        .zip(image.chunks(PAGE_SIZE as usize))
-    {
-        space
-            .preset(page, contents)
-            .map_err(|_| ExecError::OutOfMemory)?;
-    }
-    Ok((stack_pointer, pointers))
+    Ok(space.map(region)?)
 }

@@ -48,9 +48,9 @@ pub(crate) fn exit_thread(code: i32) -> ! {
     if table::cell(tid).exit(code) {
         table::free_tid(process, tid);
     }
-    if process.thread_ended(tid.raw(), code) {
+    if process.threads.thread_ended(tid.raw(), code) {
         end_process(thread, tid, process);
-    } else if let Some(waiting) = Tid::from_raw(i64::from(process.sole()))
+    } else if let Some(waiting) = Tid::from_raw(i64::from(process.threads.sole()))
         && let Some(waiting) = table::find(waiting, process.pid())
     {
         waiting.wake();
@@ -60,7 +60,7 @@ pub(crate) fn exit_thread(code: i32) -> ! {
 
 /// Ends a process: the calling thread's own, which leaves on its way out of the kernel, or another.
 pub(crate) fn end_group(process: &Process, end: Ending) {
-    process.begin_end(end);
+    process.threads.begin_end(end);
     table::for_each(process.pid(), Thread::ask_to_leave);
     interrupt_others();
 }
@@ -74,10 +74,10 @@ pub(crate) fn end_group(process: &Process, end: Ending) {
 /// Until they have left.
 pub(super) fn become_the_only_thread(thread: &'static Thread) -> Result<(), Errno> {
     let process = thread.process();
-    if !process.begin_sole(thread.tid()) {
+    if !process.threads.begin_sole(thread.tid()) {
         return Err(Errno::EINTR);
     }
-    if process.thread_count() > 1 {
+    if process.threads.count() > 1 {
         table::for_each(process.pid(), |other| {
             if !core::ptr::eq(other, thread) {
                 other.ask_to_leave();
@@ -85,7 +85,7 @@ pub(super) fn become_the_only_thread(thread: &'static Thread) -> Result<(), Errn
         });
         interrupt_others();
     }
-    while process.thread_count() > 1 {
+    while process.threads.count() > 1 {
         if thread.must_leave() {
             return Err(Errno::EINTR);
         }
@@ -93,7 +93,7 @@ pub(super) fn become_the_only_thread(thread: &'static Thread) -> Result<(), Errn
     }
     let own = Tid::from_raw(i64::from(thread.tid())).expect("invariant: it runs");
     table::free_tids(process, own, 1);
-    process.finish_sole(thread.tid());
+    process.threads.finish_sole(thread.tid());
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn end_machine(process: &Process) -> ! {
     if unexpected > 0 {
         crate::println!("kernel: {unexpected} interrupts came that nobody asked for");
     }
-    let status = process.end().status();
+    let status = process.threads.end().status();
     crate::println!("kernel: init exited with status {status}");
     serial::write_status(status);
     qemu::exit(if status == 0 {

@@ -69,7 +69,9 @@ pub(crate) fn numbers() -> alloc::vec::Vec<u32> {
 pub(super) fn end(process: &Process) {
     let parent = find(parent_of(process.pid()));
     let keep = parent.is_none_or(|parent| !parent.signals.ignores_children());
-    let wake = FAMILY.lock().end(process.pid(), process.end(), keep);
+    let wake = FAMILY
+        .lock()
+        .end(process.pid(), process.threads.end(), keep);
     for who in [wake.parent, wake.init].into_iter().flatten() {
         notify(&who);
     }

@@ -1,24 +1,22 @@
 //! A process: its identity, memory, open files, signals and limits, and the threads that share them.
 //!
 //! # States
-//! Running: `ending` is clear. Ending: some thread has called exit_group, died by a fault, or a signal
-//! has killed it; the first end counts, every other thread leaves at its next way out of the kernel.
-//! Ended: the last thread has left; memory and files are given back, and what remains is a zombie in
+//! Running or ending, as its [`Membership`] says: then every thread leaves at its next way out of the
+//! kernel. Ended: the last thread has left; memory and files are given back, and what remains is a zombie in
 //! the [`family`](super::family). Beside that a process may be stopped: its threads wait on their
 //! way out of the kernel until it goes on or ends.
 //!
 //! # Who owns what
-//! Threads own their process by a reference count, and so does the family while it lives. `ending` is
-//! set once; `end` is written by the one who set it, or by the first thread when it exits alone.
-//! `space` is replaced by exec only, when the caller is the only thread, and taken by the last thread;
+//! Threads own their process by a reference count, and so does the family while it lives. `space` is replaced by exec only, when the caller is the only thread, and taken by the last thread;
 //! threads use the share that they have themselves. `children` is where threads wait for news of child
 //! processes. Each other field has its own lock or is an atomic.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use kcore::{
-    Accounts, Dispositions, Ending, Limits, Resource, Signal, SpinLock, UNLIMITED, Usage, WaitQueue,
+    Accounts, Dispositions, Limits, Membership, Resource, Signal, SpinLock, UNLIMITED, Usage,
+    WaitQueue,
 };
 
 use crate::{
@@ -44,16 +42,7 @@ pub(crate) struct Process {
     pub(crate) files: SpinLock<Descriptors>,
     /// What it owns of the objects that are shared with others.
     pub(crate) owned: Owned,
-    /// The tid of the thread that the process began with.
-    first_tid: AtomicU32,
-    threads: AtomicU32,
-    /// Tids of threads of this process that are in use: of living ones, and of ended ones that nobody
-    /// has joined.
-    tids: AtomicU32,
-    /// The tid of the thread that waits to be the only one; 0 if there is none.
-    sole: AtomicU32,
-    ending: AtomicBool,
-    end: SpinLock<Ending>,
+    pub(crate) threads: Membership,
     pub(super) children: WaitQueue<ThreadRef>,
     pub(crate) signals: Signals,
     pub(crate) limits: Limits,
@@ -82,12 +71,7 @@ impl Process {
             space: SpinLock::new(Some(space)),
             files: SpinLock::new(files),
             owned: Owned::default(),
-            first_tid: AtomicU32::new(0),
-            threads: AtomicU32::new(0),
-            tids: AtomicU32::new(0),
-            sole: AtomicU32::new(0),
-            ending: AtomicBool::new(false),
-            end: SpinLock::new(Ending::Exited(0)),
+            threads: Membership::new(),
             children: WaitQueue::new(),
             signals: Signals::new(said),
             limits: parent.map_or_else(Limits::new, |parent| parent.limits.duplicate()),
@@ -132,17 +116,6 @@ impl Process {
         core::mem::replace(&mut *self.space.lock(), new)
     }
 
-    /// How it has ended, once it has.
-    pub(crate) fn end(&self) -> Ending {
-        *self.end.lock()
-    }
-
-    /// How many threads live.
-    pub(crate) fn thread_count(&self) -> u32 {
-        // ORDERING: Acquire pairs with `thread_ended`.
-        self.threads.load(Ordering::Acquire)
-    }
-
     /// What all its threads have used, ended ones included. Meanwhile they go on: a thread that ends
     /// while this is asked may be missing, and is counted the next time.
     pub(crate) fn usage(&self) -> Usage {
@@ -165,70 +138,5 @@ impl Process {
                 signal::send(self, Signal::XCPU);
             }
         }
-    }
-
-    /// Counts a new thread, the first of which is remembered.
-    pub(crate) fn thread_begins(&self, tid: u32) {
-        // ORDERING: AcqRel: pairs with `thread_ended`.
-        if self.threads.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.first_tid.store(tid, Ordering::Relaxed);
-        }
-        // ORDERING: Relaxed: read when no thread is left.
-        self.tids.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a tid out.
-    pub(super) fn tid_freed(&self) {
-        self.tids.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// How many tids of its threads are in use.
-    pub(super) fn tid_count(&self) -> u32 {
-        self.tids.load(Ordering::Relaxed)
-    }
-
-    /// Counts a thread out; true if it was the last.
-    ///
-    /// If no thread calls exit_group, the first thread's code is the process's status.
-    pub(crate) fn thread_ended(&self, tid: u32, code: i32) -> bool {
-        if self.first_tid.load(Ordering::Relaxed) == tid && !self.is_ending() {
-            *self.end.lock() = Ending::Exited(code);
-        }
-        // ORDERING: AcqRel: the last one sees what all others did.
-        self.threads.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
-    /// Begins to end the process; the first caller's `end` counts.
-    pub(crate) fn begin_end(&self, end: Ending) {
-        // ORDERING: SeqCst: a thread that is being created publishes itself and then looks here; the
-        // caller sets this and then looks for threads. One of them sees the other.
-        if !self.ending.swap(true, Ordering::SeqCst) {
-            *self.end.lock() = end;
-        }
-    }
-
-    /// Lets the thread with this tid wait to be the only one; false if another one does.
-    pub(super) fn begin_sole(&self, tid: u32) -> bool {
-        // ORDERING: SeqCst: as for `begin_end`.
-        self.sole
-            .compare_exchange(0, tid, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
-    }
-
-    /// The thread is the only one, and the one that the process began with from now on.
-    pub(super) fn finish_sole(&self, tid: u32) {
-        self.first_tid.store(tid, Ordering::Relaxed);
-        self.sole.store(0, Ordering::SeqCst);
-    }
-
-    /// The tid of the thread that waits to be the only one, or 0.
-    pub(crate) fn sole(&self) -> u32 {
-        self.sole.load(Ordering::SeqCst)
-    }
-
-    /// Whether all threads have to leave.
-    pub(crate) fn is_ending(&self) -> bool {
-        // ORDERING: SeqCst: see `begin_end`.
-        self.ending.load(Ordering::SeqCst)
     }
 }

@@ -123,12 +123,12 @@ pub(crate) fn create(
     name: &[u8],
     start: &Start<'_>,
 ) -> Result<(&'static Thread, Tid), Errno> {
-    if u64::from(process.thread_count()) >= process.limits.soft(Resource::Threads) {
+    if u64::from(process.threads.count()) >= process.limits.soft(Resource::Threads) {
         return Err(Errno::EAGAIN);
     }
     let (thread, tid) = reserve()?;
     cell(tid).open(tid, process.pid());
-    process.thread_begins(tid.raw());
+    process.threads.thread_begins(tid.raw());
     thread.prepare(tid, Arc::clone(process), Arc::clone(space), name, start);
     // ORDERING: Release pairs with `find`.
     LIVING[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
@@ -144,7 +144,7 @@ pub(crate) fn cell(tid: Tid) -> &'static JoinCell<ThreadRef> {
 /// Gives a tid of `process` back whose thread has ended and been joined, or was detached.
 #[inline]
 pub(crate) fn free_tid(process: &Process, tid: Tid) {
-    process.tid_freed();
+    process.threads.tid_freed();
     POOL.lock().tids.free(tid);
 }
 
@@ -158,7 +158,7 @@ pub(super) fn free_tids(process: &Process, last: Tid, living: u32) {
     };
     // As a rule that is all, and saves the look at each slot.
     free(cell(last));
-    if process.tid_count() > living {
+    if process.threads.tid_count() > living {
         CELLS.iter().for_each(free);
     }
 }

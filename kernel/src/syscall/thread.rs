@@ -58,7 +58,7 @@ pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Re
         own.mask(),
     );
     let (thread, tid) = table::create(process, own.space(), name, &start)?;
-    if process.is_ending() || process.sole() != 0 {
+    if process.threads.is_ending() || process.threads.sole() != 0 {
         thread.ask_to_leave();
     }
     sched::make_ready(thread);

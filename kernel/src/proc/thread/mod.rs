@@ -208,7 +208,7 @@ impl Thread {
         unsafe { *self.process.get() = Some(process) };
         self.share.inherit(cpu::current().share());
         self.enter_state(State::New);
-        // ORDERING: SeqCst: see `Process::begin_end`.
+        // ORDERING: SeqCst: see `Membership`.
         self.pid.store(pid, Ordering::SeqCst);
     }
 
@@ -308,7 +308,7 @@ impl Thread {
 
     /// The process's number; 0 while the structure is in the pool.
     pub(crate) fn pid(&self) -> u32 {
-        // ORDERING: SeqCst: see `Process::begin_end`.
+        // ORDERING: SeqCst: see `Membership`.
         self.pid.load(Ordering::SeqCst)
     }
 
