@@ -184,10 +184,8 @@ mod tests {
     #[test]
     fn arguments_that_take_too_much_are_refused() {
         let most = vec![b'x'; ARGUMENTS_LEN - 9];
-        assert_eq!(
-            StackImage::new(&[&most]).unwrap().arguments(),
-            [most.clone()]
-        );
+        let image = StackImage::new(&[&most]).unwrap();
+        assert_eq!(image.arguments(), [&most[..]]);
         for arguments in [vec![vec![b'x'; ARGUMENTS_LEN - 8]], vec![vec![]; 4000]] {
             let refused = StackImage::new(&arguments).unwrap_err();
             assert_eq!(refused, ExecError::ArgumentsTooLong);

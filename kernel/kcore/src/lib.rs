@@ -4,10 +4,11 @@
 //! plain values. Two kinds of items:
 //!
 //! - *owned* structures ([`sched::RunQueue`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
-//!   [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
+//!   [`page_table::PageTable`], [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
-//!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`]): they carry their
+//!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`], [`AddressSpace`], [`LoadedOn`],
+//!   [`Membership`], [`SignalCell`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
@@ -22,6 +23,7 @@ extern crate std;
 pub mod command_line;
 pub mod console;
 pub mod exec;
+pub mod frame;
 pub mod initrd;
 pub mod madt;
 pub mod page_table;
@@ -54,6 +56,7 @@ mod region_map;
 mod regions;
 mod semaphore;
 mod shares;
+mod signal_frame;
 mod signals;
 mod state;
 mod sync;
@@ -89,7 +92,10 @@ pub use region_map::{RegionError, RegionMap};
 pub use regions::{Backing, FileBytes, Protection, Region};
 pub use semaphore::{Overflow, Semaphore};
 pub use shares::FrameShares;
-pub use signals::{Action, Disposition, Dispositions, Fate, Handler, Signal, SignalSet};
+pub use signal_frame::SignalFrame;
+pub use signals::{
+    Action, Disposition, Dispositions, Fate, Handler, Signal, SignalCell, SignalSet,
+};
 pub use state::{State, StateCell, Steps};
 #[cfg(loom)]
 pub use sync::with_seed;

@@ -7,6 +7,8 @@
 //! `KILL` and `STOP` can be neither handled, ignored nor blocked. `CONT` makes a stopped process go on
 //! when it is sent, whatever becomes of it then.
 
+use crate::sync::{AtomicU32, Ordering, seeded};
+
 /// A signal, 1 to [`Signal::LAST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Signal(u8);
@@ -141,6 +143,60 @@ impl SignalSet {
     }
 }
 
+/// A set that several CPUs change or read. All is `SeqCst` but where it begins: who sends a signal, and
+/// who changes what it blocks, write one such set and then look at another.
+#[derive(Debug, Default)]
+pub struct SignalCell(AtomicU32);
+
+impl SignalCell {
+    /// Begins anew, while nobody else has it.
+    #[inline]
+    pub fn begin(&self, set: SignalSet) {
+        // ORDERING: Relaxed: whoever gets it later gets it by a lock.
+        self.0.store(set.0, Ordering::Relaxed);
+    }
+
+    /// What is in it.
+    #[inline]
+    #[must_use]
+    pub fn get(&self) -> SignalSet {
+        SignalSet(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Replaces it.
+    #[inline]
+    pub fn set(&self, set: SignalSet) {
+        self.0.store(set.0, Ordering::SeqCst);
+    }
+
+    /// Adds signals.
+    pub fn add(&self, set: SignalSet) {
+        self.0.fetch_or(set.0, Ordering::SeqCst);
+    }
+
+    /// Takes signals out.
+    pub fn remove(&self, set: SignalSet) {
+        self.0.fetch_and(!set.0, Ordering::SeqCst);
+    }
+
+    /// Takes the lowest that `mask` does not have; of several who try, each signal goes to one.
+    #[must_use]
+    pub fn take_first(&self, mask: SignalSet) -> Option<Signal> {
+        loop {
+            let signal = self.get().without(mask).first()?;
+            let bit = SignalSet::only(signal).0;
+            if seeded("a signal is taken in two steps") {
+                self.remove(SignalSet(bit));
+                return Some(signal);
+            }
+            // Another thread may have been faster.
+            if self.0.fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
+                return Some(signal);
+            }
+        }
+    }
+}
+
 /// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Disposition {
@@ -247,6 +303,21 @@ mod tests {
         for number in [0, 32, 64, u64::MAX] {
             assert_eq!(Signal::new(number), None);
         }
+    }
+
+    #[test]
+    fn the_lowest_that_is_not_blocked_is_taken_once() {
+        let pending = SignalCell::default();
+        for signal in [Signal::CHLD, Signal::FPE, Signal::SEGV] {
+            pending.add(SignalSet::only(signal));
+        }
+        let mask = SignalSet::only(Signal::FPE);
+        assert_eq!(pending.take_first(mask), Some(Signal::SEGV));
+        assert_eq!(pending.take_first(mask), Some(Signal::CHLD));
+        assert_eq!(pending.take_first(mask), None);
+        assert_eq!(pending.get(), mask);
+        pending.remove(mask);
+        assert_eq!(pending.take_first(SignalSet::EMPTY), None);
     }
 
     #[test]

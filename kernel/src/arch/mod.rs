@@ -3,7 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod features;
-pub(crate) mod fpu;
 pub(crate) mod ioapic;
 pub(crate) mod lapic;
 mod memory;

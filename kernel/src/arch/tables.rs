@@ -10,8 +10,6 @@ use core::{arch::asm, cell::UnsafeCell};
 use crate::trap::entry;
 
 pub(crate) const KERNEL_CODE: u16 = 0x08;
-pub(crate) const USER_DATA: u16 = 0x18 | 3;
-pub(crate) const USER_CODE: u16 = 0x20 | 3;
 const TASK: u16 = 0x28;
 /// `STAR`: kernel segments from 0x08, user segments from 0x10 (data at +8, code at +16).
 pub(crate) const STAR: u64 = 0x10 << 48 | 0x08 << 32;

@@ -13,11 +13,11 @@ use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
 use kcore::{
     Backing, DirectoryId, Errno, FileBytes, PAGE_SIZE, Protection, Region, SignalSet, UserRange,
     exec::{ExecError, STACK_END, STACK_LEN, StackImage},
+    frame::{Entry, INITIAL_VECTORS, TrapFrame},
     program::Program,
 };
 
 use crate::{
-    arch::fpu,
     fs::{descriptors::Descriptors, root},
     mm::address_space::{self, AddressSpace},
     proc::{
@@ -27,7 +27,6 @@ use crate::{
         thread::{NAME_LEN, Start, Thread},
     },
     sched,
-    trap::frame::{Entry, TrapFrame},
 };
 
 /// A program that could start.
@@ -77,7 +76,7 @@ pub(crate) fn spawn(thread: &Thread, path: &[u8], arguments: &[Vec<u8>]) -> Resu
         &child,
         &image.space,
         path,
-        &Start::fresh(image.entry, thread.mask()),
+        &Start::fresh(image.entry, thread.mask.get()),
     ) {
         Ok(()) => Ok(child.pid()),
         Err(error) => {
@@ -121,7 +120,7 @@ pub(crate) fn exec(
     drop((old, own));
     process.signals.dispositions.lock().forget_handlers();
     thread.set_name(name_of(path));
-    thread.set_vectors(&fpu::INITIAL);
+    thread.set_vectors(&INITIAL_VECTORS);
     sched::set_own_user_bases([0; 2]);
     *frame = image.entry.into();
     Ok(())

@@ -1,6 +1,6 @@
 //! Makes a process from the calling one: its memory, files and identity, and the calling thread alone.
 
-use kcore::Errno;
+use kcore::{Errno, frame::TrapFrame};
 
 use alloc::sync::Arc;
 
@@ -13,7 +13,6 @@ use crate::{
         thread::{Registers, Start, Thread},
     },
     sched::{self, own_user_bases},
-    trap::frame::TrapFrame,
 };
 
 /// Forks the calling thread's process; the child goes on at `frame`. Returns the child's number.
@@ -35,7 +34,7 @@ pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
     let start = Start {
         registers: Registers::Copied(frame, thread.vectors()),
         user_bases: own_user_bases(),
-        mask: thread.mask(),
+        mask: thread.mask.get(),
     };
     match table::create(&child, &space, &thread.name_bytes(), &start) {
         Ok((first, _)) => {

@@ -13,21 +13,16 @@
 //! # Why nothing is lost
 //! Both sides write first and look second, so one of them sees the other (all four are `SeqCst`). A
 //! thread that ends with something pending looks for another thread to take it.
-//!
-//! # Frames
-//! A handler is called on the program's stack, below the red zone: the interrupted registers, the mask
-//! and the vector registers lie there as a [`SignalFrame`], and the handler returns to the program's
-//! restorer, which calls `sigreturn` to bring them back. Nothing in there is trusted then.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use kcore::{
-    Disposition, Dispositions, Ending, Errno, Fate, Handler, News, Signal, SignalSet, SpinLock,
-    UserRange,
+    Disposition, Dispositions, Ending, Errno, Fate, Handler, News, Signal, SignalCell, SignalFrame,
+    SignalSet, SpinLock, frame::TrapFrame,
 };
 
 use crate::{
-    arch::{cpu, fpu},
+    arch::cpu,
     mm::uaccess,
     proc::{
         exit, family,
@@ -36,13 +31,12 @@ use crate::{
         thread::{SIGNAL, STOP, Thread},
     },
     sched,
-    trap::frame::{Entry, TrapFrame, USER_FLAGS},
 };
 
 /// The signals of a process.
 pub(crate) struct Signals {
     pub(crate) dispositions: SpinLock<Dispositions>,
-    pending: AtomicU32,
+    pub(crate) pending: SignalCell,
     stopped: AtomicBool,
 }
 
@@ -51,7 +45,7 @@ impl Signals {
     pub(super) fn new(dispositions: Dispositions) -> Self {
         Self {
             dispositions: SpinLock::new(dispositions),
-            pending: AtomicU32::new(0),
+            pending: SignalCell::default(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -59,14 +53,6 @@ impl Signals {
     /// Whether the process is stopped.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn pending(&self) -> SignalSet {
-        SignalSet::from_bits(self.pending.load(Ordering::SeqCst))
-    }
-
-    fn clear_pending(&self, which: SignalSet) {
-        self.pending.fetch_and(!which.bits(), Ordering::SeqCst);
     }
 
     /// Whether ended children are to vanish at once.
@@ -82,7 +68,7 @@ pub(crate) fn send(process: &Process, signal: Signal) {
         Signal::KILL => return exit::end_group(process, Ending::Killed(signal.number())),
         Signal::STOP => return stop(process, signal),
         Signal::CONT => {
-            signals.clear_pending(SignalSet::STOPS);
+            signals.pending.remove(SignalSet::STOPS);
             go_on(process);
         }
         _ => {}
@@ -90,8 +76,7 @@ pub(crate) fn send(process: &Process, signal: Signal) {
     if signals.dispositions.lock().fate(signal) == Fate::Ignored {
         return;
     }
-    let one = SignalSet::only(signal);
-    signals.pending.fetch_or(one.bits(), Ordering::SeqCst);
+    signals.pending.add(SignalSet::only(signal));
     find_taker(process);
 }
 
@@ -100,8 +85,8 @@ pub(crate) fn send_to_thread(thread: &'static Thread, signal: Signal) {
     if !signal.is_catchable() {
         return send(cpu::current().process(), signal);
     }
-    thread.add_pending(SignalSet::only(signal));
-    if !thread.mask().has(signal) {
+    thread.pending.add(SignalSet::only(signal));
+    if !thread.mask.get().has(signal) {
         thread.ask(SIGNAL);
         exit::interrupt_others();
     }
@@ -109,10 +94,10 @@ pub(crate) fn send_to_thread(thread: &'static Thread, signal: Signal) {
 
 /// Lets a thread that does not block what is pending look.
 fn find_taker(process: &Process) {
-    let pending = process.signals.pending();
+    let pending = process.signals.pending.get();
     let mut taker = None;
     table::for_each(process.pid(), |thread| {
-        if taker.is_none() && pending.without(thread.mask()) != SignalSet::EMPTY {
+        if taker.is_none() && pending.without(thread.mask.get()) != SignalSet::EMPTY {
             taker = Some(thread);
         }
     });
@@ -126,16 +111,16 @@ fn find_taker(process: &Process) {
 
 /// The calling thread ends: somebody else must take what it might have taken.
 pub(super) fn leave_to_others(thread: &Thread, process: &Process) {
-    if process.signals.pending() != SignalSet::EMPTY {
-        thread.set_mask(SignalSet::from_bits(u32::MAX));
+    if process.signals.pending.get() != SignalSet::EMPTY {
+        thread.mask.set(SignalSet::from_bits(u32::MAX));
         find_taker(process);
     }
 }
 
 /// Sets the calling thread's mask; what it does not block any more is taken on the way out.
 pub(crate) fn set_mask(thread: &'static Thread, mask: SignalSet) {
-    thread.set_mask(mask);
-    let pending = thread.process().signals.pending().with(thread.pending());
+    thread.mask.set(mask);
+    let pending = all_pending(thread);
     if pending.without(mask) != SignalSet::EMPTY {
         thread.ask(SIGNAL);
     }
@@ -143,7 +128,10 @@ pub(crate) fn set_mask(thread: &'static Thread, mask: SignalSet) {
 
 /// Stops a process: its threads wait on their way out of the kernel, or where they wait already.
 fn stop(process: &Process, signal: Signal) {
-    process.signals.clear_pending(SignalSet::only(Signal::CONT));
+    process
+        .signals
+        .pending
+        .remove(SignalSet::only(Signal::CONT));
     if !process.signals.stopped.swap(true, Ordering::SeqCst) {
         family::tell(process, News::Stopped(signal.number()));
     }
@@ -220,20 +208,15 @@ fn take_all(thread: &'static Thread, frame: &mut TrapFrame) {
 
 /// Takes a signal that is pending and not blocked.
 fn take(thread: &Thread) -> Option<Signal> {
-    let mask = thread.mask();
-    if let Some(own) = thread.pending().without(mask).first() {
-        thread.remove_pending(own);
-        return Some(own);
-    }
-    let signals = &thread.process().signals;
-    loop {
-        let signal = signals.pending().without(mask).first()?;
-        let bit = SignalSet::only(signal).bits();
-        // Another thread may have been faster.
-        if signals.pending.fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
-            return Some(signal);
-        }
-    }
+    let mask = thread.mask.get();
+    let own = thread.pending.take_first(mask);
+    own.or_else(|| thread.process().signals.pending.take_first(mask))
+}
+
+/// What has come for the thread or its process.
+pub(crate) fn all_pending(thread: &Thread) -> SignalSet {
+    let process = thread.process().signals.pending.get();
+    process.with(thread.pending.get())
 }
 
 /// Lets the program handle its own fault; false if it does not.
@@ -245,29 +228,12 @@ pub(crate) fn handle_fault(
 ) -> bool {
     let disposition = thread.process().signals.dispositions.lock().get(signal);
     match disposition {
-        Disposition::Handle(handler) if !thread.mask().has(signal) => {
+        Disposition::Handle(handler) if !thread.mask.get().has(signal) => {
             call(thread, frame, signal, address, handler).is_ok()
         }
         _ => false,
     }
 }
-
-/// What a handler's call leaves on the program's stack, above its return address.
-#[repr(C)]
-struct SignalFrame {
-    /// The signal, and the address of a fault.
-    signal: u64,
-    address: u64,
-    mask: u64,
-    reserved: u64,
-    registers: TrapFrame,
-    vectors: fpu::Area,
-}
-
-/// Below the stack pointer, programs keep values without saying so.
-const RED_ZONE: u64 = 128;
-/// Flags that a program may set by itself: arithmetic and direction.
-const OWN_FLAGS: u64 = 0xcd5;
 
 /// Makes the thread go to a handler. Nothing has changed if there is no stack for it.
 fn call(
@@ -277,65 +243,36 @@ fn call(
     address: u64,
     handler: Handler,
 ) -> Result<(), Errno> {
-    let mask = thread.mask();
-    let to_restore = thread.saved_mask().unwrap_or(mask);
+    let mask = thread.mask.get();
     let saved = SignalFrame {
         signal: u64::from(signal.number()),
         address,
-        mask: u64::from(to_restore.bits()),
-        reserved: 0,
-        registers: TrapFrame {
-            vector: 0,
-            error: 0,
-            ..*frame
-        },
+        mask: thread.saved_mask().unwrap_or(mask),
+        registers: *frame,
         vectors: *thread.vectors(),
     };
-    let len = size_of::<SignalFrame>() as u64;
-    let at = frame.rsp.wrapping_sub(RED_ZONE + len) & !15;
-    let return_at = at.wrapping_sub(8);
-    // SAFETY: plain words without padding: 4 and 22 of 8 bytes, 128 of 4.
-    let bytes = unsafe {
-        core::slice::from_raw_parts((&raw const saved).cast::<u8>(), size_of::<SignalFrame>())
-    };
-    uaccess::copy_out(at, bytes)?;
-    uaccess::store_u64(return_at, handler.restorer)?;
+    let at = SignalFrame::place(frame.rsp);
+    uaccess::copy_out(at, saved.to_bytes().as_flattened())?;
+    uaccess::store_u64(at.wrapping_sub(8), handler.restorer)?;
     thread.take_saved_mask();
-    thread.set_mask(mask.with(handler.mask).with(SignalSet::only(signal)));
-    let entry = Entry {
-        at: handler.entry,
-        stack: return_at,
-        arguments: [u64::from(signal.number()), at],
-    };
-    *frame = TrapFrame {
-        rdx: at,
-        ..entry.into()
-    };
+    thread
+        .mask
+        .set(mask.with(handler.mask).with(SignalSet::only(signal)));
+    *frame = SignalFrame::begin(&handler, signal, at);
     Ok(())
 }
 
 /// Brings back what a handler's call has saved; the stack pointer in `frame` is where it returned to.
 pub(crate) fn return_from_handler(thread: &'static Thread, frame: &mut TrapFrame) {
-    let mut bytes = [0; size_of::<SignalFrame>()];
-    let saved = uaccess::copy_in(frame.rsp, &mut bytes).map(|()| {
-        // SAFETY: any bytes are a `SignalFrame`, which is full of integers.
-        unsafe { bytes.as_ptr().cast::<SignalFrame>().read_unaligned() }
-    });
-    match saved {
-        Ok(saved) if UserRange::new(saved.registers.rip, 1).is_some() => {
-            *frame = TrapFrame {
-                cs: frame.cs,
-                ss: frame.ss,
-                flags: USER_FLAGS | saved.registers.flags & OWN_FLAGS,
-                vector: 0,
-                error: 0,
-                ..saved.registers
-            };
-            thread.set_vectors(&saved.vectors.without_reserved_bits());
-            set_mask(thread, SignalSet::blockable(saved.mask));
-        }
-        _ => end_at(thread, frame, "nothing to return to from a signal"),
-    }
+    let mut bytes = [[0; 8]; SignalFrame::LEN / 8];
+    let copied = uaccess::copy_in(frame.rsp, bytes.as_flattened_mut());
+    let saved = copied.map(|()| SignalFrame::from_bytes(bytes, frame));
+    let Ok(Some(saved)) = saved else {
+        return end_at(thread, frame, "nothing to return to from a signal");
+    };
+    *frame = saved.registers;
+    thread.set_vectors(&saved.vectors);
+    set_mask(thread, saved.mask);
 }
 
 /// Ends the calling thread's process for what it did with its signals.

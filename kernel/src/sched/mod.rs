@@ -26,7 +26,7 @@ pub(crate) mod wait;
 
 use core::arch::asm;
 
-use kcore::State;
+use kcore::{State, frame::TrapFrame};
 
 use crate::{
     arch::{
@@ -40,7 +40,6 @@ use crate::{
         signal, table,
         thread::{Thread, ThreadRef},
     },
-    trap::frame::TrapFrame,
 };
 
 /// Why a thread was left.

@@ -16,13 +16,12 @@ use core::{
     mem::offset_of,
 };
 
-use kcore::Accounts;
+use kcore::{Accounts, frame::TrapFrame};
 
 use crate::{
     arch::cpu::{CURRENT_OFFSET, RSP0_OFFSET, USER_RSP_OFFSET},
     proc::thread::{ACCOUNTS_OFFSET, WORK_OFFSET},
     syscall::process,
-    trap::frame::TrapFrame,
 };
 
 global_asm!(

@@ -59,12 +59,11 @@ mod schedule;
 mod signal;
 mod thread;
 
-use kcore::Errno;
+use kcore::{Errno, frame::TrapFrame};
 
 use crate::{
     arch::{clock, cpu},
     mm::heap,
-    trap::frame::TrapFrame,
 };
 
 type Result = core::result::Result<u64, Errno>;

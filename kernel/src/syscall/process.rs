@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
-use kcore::{Errno, Resource, UserRange, Which};
+use kcore::{Errno, Resource, UserRange, Which, frame::TrapFrame};
 
 use super::Result;
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     proc::{exec, family, fork},
     sched,
     syscall::file::PATH_LEN,
-    trap::frame::TrapFrame,
 };
 
 /// fork() → the child's number, and 0 in the child.

@@ -1,13 +1,12 @@
 //! System calls about signals.
 
-use kcore::{Disposition, Errno, Handler, Signal, SignalSet, Tid, UserRange};
+use kcore::{Disposition, Errno, Handler, Signal, SignalSet, Tid, UserRange, frame::TrapFrame};
 
 use super::Result;
 use crate::{
     arch::cpu,
     proc::{family, signal, table},
     sched::wait,
-    trap::frame::TrapFrame,
 };
 
 /// Instead of a handler: what the signal does by itself.
@@ -78,7 +77,7 @@ pub(super) fn action(number: u64, entry: u64, mask: u64, restorer: u64) -> Resul
 /// sigmask(0 block, 1 unblock, 2 set; mask) → the old mask.
 pub(super) fn mask(how: u64, mask: u64) -> Result {
     let thread = cpu::current();
-    let (old, given) = (thread.mask(), SignalSet::blockable(mask));
+    let (old, given) = (thread.mask.get(), SignalSet::blockable(mask));
     let new = match how {
         0 => old.with(given),
         1 => old.without(given),
@@ -92,8 +91,7 @@ pub(super) fn mask(how: u64, mask: u64) -> Result {
 /// sigpending() → what has come and is blocked.
 pub(super) fn pending() -> Result {
     let thread = cpu::current();
-    let pending = thread.process().signals.pending().with(thread.pending());
-    Ok(u64::from(pending.bits()))
+    Ok(u64::from(signal::all_pending(thread).bits()))
 }
 
 /// sigsuspend(mask) → `EINTR`, after a signal that the mask does not block was handled.

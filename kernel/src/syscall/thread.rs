@@ -1,6 +1,6 @@
 //! System calls about threads.
 
-use kcore::{Ending, Errno, Tid};
+use kcore::{Ending, Errno, Tid, frame::Entry};
 
 use super::Result;
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
         thread::{NAME_LEN, Start, ThreadRef},
     },
     sched::{self, wait},
-    trap::frame::Entry,
 };
 
 /// exit(code): the calling thread only.
@@ -55,7 +54,7 @@ pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Re
             stack,
             arguments: [argument, 0],
         },
-        own.mask(),
+        own.mask.get(),
     );
     let (thread, tid) = table::create(process, own.space(), name, &start)?;
     if process.threads.is_ending() || process.threads.sole() != 0 {

@@ -10,10 +10,9 @@
 
 use core::arch::global_asm;
 
-use crate::{
-    arch::fpu,
-    trap::{fault, interrupt},
-};
+use kcore::frame::INITIAL_VECTORS;
+
+use crate::trap::{fault, interrupt};
 
 const STUB_LEN: u64 = 16;
 
@@ -133,7 +132,7 @@ global_asm!(
     from_kernel = sym interrupt::from_kernel,
     fatal = sym fault::fatal,
     first_return = sym crate::sched::first_return,
-    initial = sym fpu::INITIAL,
+    initial = sym INITIAL_VECTORS,
 );
 
 unsafe extern "C" {

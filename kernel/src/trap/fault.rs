@@ -4,14 +4,13 @@
 //! A page fault may be the first touch of a lazy page: then the page is made and the program goes on.
 //! In the kernel, a page fault in a user copy makes the copy fail.
 
-use kcore::{Ending, Fault, FaultError};
+use kcore::{Ending, Fault, FaultError, frame::TrapFrame};
 use x86_64::registers::control::Cr2;
 
 use crate::{
     arch::cpu,
     mm::uaccess::{self, Recovery},
     proc::{exit, signal},
-    trap::frame::TrapFrame,
 };
 
 /// What the processor says.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use kcore::sched::TICK_NS;
+use kcore::{frame::TrapFrame, sched::TICK_NS};
 
 use crate::{
     arch::{
@@ -15,7 +15,7 @@ use crate::{
     mm::shootdown,
     proc::signal,
     sched,
-    trap::{fault, frame::TrapFrame},
+    trap::fault,
 };
 
 /// The first vector that is no processor exception.

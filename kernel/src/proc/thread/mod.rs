@@ -19,19 +19,18 @@ use core::{
 };
 
 use kcore::{
-    Accounts, OutOfFrames, ParkCell, Signal, SignalSet, SpinLock, State, StateCell, Tid, Waiter,
+    Accounts, OutOfFrames, ParkCell, SignalCell, SignalSet, SpinLock, State, StateCell, Tid,
+    Waiter,
+    frame::{Entry, FRAME_TO_STACK_END, TrapFrame, VectorArea},
     sched::{PolicyKind, Share},
 };
 
 use crate::{
-    arch::{clock, cpu, fpu},
+    arch::{clock, cpu},
     mm::{address_space::AddressSpace, stacks},
     proc::{exit, process::Process},
     trace,
-    trap::{
-        entry,
-        frame::{Entry, FRAME_TO_STACK_END, TrapFrame},
-    },
+    trap::entry,
 };
 
 pub(crate) use reference::ThreadRef;
@@ -60,7 +59,7 @@ pub(crate) enum Registers<'a> {
     /// Those of a new program or function.
     Fresh(Entry),
     /// Those of another thread.
-    Copied(&'a TrapFrame, &'a fpu::Area),
+    Copied(&'a TrapFrame, &'a VectorArea),
 }
 
 impl Start<'_> {
@@ -97,11 +96,11 @@ pub(crate) struct Thread {
     share: Share,
     queued: AtomicBool,
     /// Signals that the thread does not take now: its own to write, everybody's to read.
-    mask: AtomicU32,
+    pub(crate) mask: SignalCell,
     /// The mask that comes back after the next handler.
     saved_mask: Cell<Option<SignalSet>>,
     /// Signals for this thread alone.
-    pending: AtomicU32,
+    pub(super) pending: SignalCell,
     /// 0 while the structure is in the pool.
     tid: AtomicU32,
     pid: AtomicU32,
@@ -131,7 +130,7 @@ impl Thread {
         Ok(Box::leak(Box::new(Self {
             context: UnsafeCell::new(0),
             stack_end,
-            entry_stack: stack_end - fpu::AREA_LEN,
+            entry_stack: stack_end - VectorArea::LEN,
             process: UnsafeCell::new(None),
             space: UnsafeCell::new(None),
             space_at: Cell::new(core::ptr::null()),
@@ -142,9 +141,9 @@ impl Thread {
             state: StateCell::new(),
             share: Share::new(PolicyKind::RoundRobin),
             queued: AtomicBool::new(false),
-            mask: AtomicU32::new(0),
+            mask: SignalCell::default(),
             saved_mask: Cell::new(None),
-            pending: AtomicU32::new(0),
+            pending: SignalCell::default(),
             tid: AtomicU32::new(0),
             pid: AtomicU32::new(0),
             next_ready: AtomicPtr::default(),
@@ -183,7 +182,7 @@ impl Thread {
                 // SAFETY: as above.
                 unsafe { frame.write(*registers) };
                 // SAFETY: as above: the area at the end of the stack.
-                unsafe { (self.entry_stack as *mut fpu::Area).write(*vectors) };
+                unsafe { (self.entry_stack as *mut VectorArea).write(*vectors) };
             }
         }
         let with_vectors = matches!(start.registers, Registers::Copied(..));
@@ -197,8 +196,8 @@ impl Thread {
         // own order.
         self.tid.store(tid.raw(), Ordering::Relaxed);
         self.work.store(0, Ordering::Relaxed);
-        self.mask.store(start.mask.bits(), Ordering::Relaxed);
-        self.pending.store(0, Ordering::Relaxed);
+        self.mask.begin(start.mask);
+        self.pending.begin(SignalSet::EMPTY);
         self.saved_mask.set(None);
         self.user_bases.set(start.user_bases);
         self.accounts.clear();
@@ -331,15 +330,15 @@ impl Thread {
     }
 
     /// The vector registers that the entry from ring 3 has stored; only for the thread itself.
-    pub(super) fn vectors(&self) -> &fpu::Area {
+    pub(super) fn vectors(&self) -> &VectorArea {
         // SAFETY: the end of the thread's own stack, written by the entry code before any Rust ran.
-        unsafe { &*(self.entry_stack as *const fpu::Area) }
+        unsafe { &*(self.entry_stack as *const VectorArea) }
     }
 
     /// Sets the vector registers that the way back to ring 3 loads; only for the thread itself.
-    pub(super) fn set_vectors(&self, vectors: &fpu::Area) {
+    pub(super) fn set_vectors(&self, vectors: &VectorArea) {
         // SAFETY: as for `vectors`; nobody has a reference to it now.
-        unsafe { (self.entry_stack as *mut fpu::Area).write(*vectors) };
+        unsafe { (self.entry_stack as *mut VectorArea).write(*vectors) };
     }
 
     /// Where the stack pointer is kept, for the switch.
@@ -439,30 +438,6 @@ impl Thread {
         }
     }
 
-    /// The signals that the thread blocks.
-    pub(crate) fn mask(&self) -> SignalSet {
-        // ORDERING: SeqCst: see `signal`; so are the next.
-        SignalSet::from_bits(self.mask.load(Ordering::SeqCst))
-    }
-
-    pub(super) fn set_mask(&self, mask: SignalSet) {
-        self.mask.store(mask.bits(), Ordering::SeqCst);
-    }
-
-    /// The signals sent to this thread alone.
-    pub(crate) fn pending(&self) -> SignalSet {
-        SignalSet::from_bits(self.pending.load(Ordering::SeqCst))
-    }
-
-    pub(super) fn add_pending(&self, signals: SignalSet) {
-        self.pending.fetch_or(signals.bits(), Ordering::SeqCst);
-    }
-
-    pub(super) fn remove_pending(&self, signal: Signal) {
-        let bit = SignalSet::only(signal).bits();
-        self.pending.fetch_and(!bit, Ordering::SeqCst);
-    }
-
     /// The mask that comes back after the next handler; only for the thread itself, as the next two.
     pub(super) fn saved_mask(&self) -> Option<SignalSet> {
         self.saved_mask.get()
@@ -474,7 +449,7 @@ impl Thread {
 
     /// Sets a mask until the next handler has returned.
     pub(crate) fn save_mask(&self) {
-        self.saved_mask.set(Some(self.mask()));
+        self.saved_mask.set(Some(self.mask.get()));
     }
 
     /// What the thread has used.
