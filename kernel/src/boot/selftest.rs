@@ -1,18 +1,19 @@
-//! What happens if the kernel itself goes wrong: asked for on the boot command line, so that a test can
-//! see the message. None of these comes back.
+//! What happens if the kernel itself or the machine goes wrong: asked for on the boot command line, so
+//! that a test can see the message.
 //!
 //! | `selftest=` | what it does | what must follow |
 //! |---|---|---|
 //! | `stack-overflow` | calls itself until its stack ends | a double fault, told as such |
 //! | `interrupt` | opens interrupts with a lock held | a panic: none may come there |
 //! | `null` | reads address 8 | a panic with the page fault |
+//! | `unexpected` | sends every CPU interrupts of nobody, before there is a program | all goes on, the end tells their number |
 
 use core::hint::black_box;
 
 use kcore::SpinLock;
 use x86_64::instructions::interrupts;
 
-use crate::arch::{clock, cpu, switch};
+use crate::arch::{clock, cpu, lapic, switch};
 
 static LOCK: SpinLock<()> = SpinLock::new(());
 
@@ -22,6 +23,10 @@ pub(super) fn run(name: &str) -> bool {
         "stack-overflow" => stack_overflow,
         "interrupt" => interrupt,
         "null" => null,
+        "unexpected" => {
+            unexpected();
+            return true;
+        }
         _ => return false,
     };
     crate::println!("kernel: selftest {name}");
@@ -55,4 +60,12 @@ extern "C" fn null() -> ! {
     let nowhere = black_box(8) as *const u64;
     // SAFETY: not sound, and meant to be: the access must fault.
     panic!("read {}", unsafe { nowhere.read_volatile() });
+}
+
+/// One vector of the old interrupt controller's, and one of nobody's.
+fn unexpected() {
+    for cpu in cpu::all() {
+        lapic::send(cpu.apic_id(), 0x27);
+        lapic::send(cpu.apic_id(), 0x50);
+    }
 }

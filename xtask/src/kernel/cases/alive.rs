@@ -18,6 +18,16 @@ pub(super) const CASES: &[Case] = &[
         ],
     ),
     usual(
+        "interrupts of nobody",
+        "selftest=unexpected init=/hello",
+        &[
+            "hello from ring 3: 1 arguments",
+            "  0: /hello",
+            "kernel: * interrupts came that nobody asked for",
+            ENDED,
+        ],
+    ),
+    usual(
         "usertests runtime",
         "init=/usertests runtime",
         &[
@@ -38,6 +48,8 @@ pub(super) const CASES: &[Case] = &[
             "pointers/create with a bad entry: ok",
             "pointers/futex at a bad address: ok",
             "pointers/statistics to a bad address: ok",
+            "pointers/limits, lists, messages and recordings at bad addresses: ok",
+            "pointers/handlers and thread pointers that no program can have: ok",
         ],
     ),
     usual(

@@ -2,6 +2,8 @@
 
 use core::ffi::CStr;
 
+use user::kernel::{schedule, trace};
+use user::process;
 use user::syscall::{self, Errno, Protection, Tid, number};
 use user::thread;
 
@@ -15,6 +17,14 @@ pub(crate) const CASES: &[super::Case] = &[
     ("create with a bad entry", create_entry),
     ("futex at a bad address", futex),
     ("statistics to a bad address", statistics),
+    (
+        "limits, lists, messages and recordings at bad addresses",
+        others,
+    ),
+    (
+        "handlers and thread pointers that no program can have",
+        places,
+    ),
 ];
 
 /// A page that these cases map, followed by nothing.
@@ -276,4 +286,88 @@ fn statistics() {
         );
     });
     assert_eq!(syscall::thread_stats(Some(Tid(1 << 40))), Err(Errno::ESRCH));
+}
+
+const GETRLIMIT: usize = 0x120;
+const SETRLIMIT: usize = 0x121;
+const SET_THREAD_POINTER: usize = 0x122;
+const SIGACTION: usize = 0x11a;
+const THREAD_LIST: usize = 0x183;
+const TRACE_READ: usize = 0x189;
+const TRACE_WRITE: usize = 0x18a;
+
+fn others() {
+    // So that there is something to read of the first processor.
+    schedule::set_affinity(None, 1).expect("the processor is there");
+    trace::begin();
+    trace::end();
+    schedule::set_affinity(None, u64::MAX).expect("everywhere");
+    let own = process::id().0 as usize;
+    let refused = |at: usize, what: &str| {
+        for (number, args) in [
+            (GETRLIMIT, [0, at, 0, 0]),
+            (SETRLIMIT, [0, at, 0, 0]),
+            (THREAD_LIST, [at, 1, 0, 0]),
+            (TRACE_READ, [0, at, 1, 0]),
+            (TRACE_WRITE, [at, 8, 0, 0]),
+            (number::MESSAGE_SEND, [own, at, 8, 0]),
+        ] {
+            let end = call(number, args);
+            assert_eq!(end, Err(Errno::EFAULT), "{number:#x} at {at:#x}, {what}");
+        }
+    };
+    for at in BAD {
+        refused(at, "nobody's");
+    }
+    with_page(|page| refused(page + PAGE_LEN - 4, "straddling"));
+    static CONSTANT: [u64; 16] = [0; 16];
+    let constant = CONSTANT.as_ptr() as usize;
+    for (number, args) in [
+        (GETRLIMIT, [0, constant, 0, 0]),
+        (THREAD_LIST, [constant, 1, 0, 0]),
+        (TRACE_READ, [0, constant, 1, 0]),
+    ] {
+        let end = call(number, args);
+        assert_eq!(end, Err(Errno::EFAULT), "{number:#x} into a constant");
+    }
+    // A message that can't be handed over stays.
+    assert_eq!(
+        call(number::MESSAGE_SEND, [own, constant, 8, 0]),
+        Ok(0),
+        "to oneself"
+    );
+    for at in BAD.into_iter().chain([constant]) {
+        let end = call(number::MESSAGE_RECEIVE, [at, 64, 0, 0]);
+        assert_eq!(end, Err(Errno::EFAULT), "{at:#x}");
+    }
+    let mut message = [1_u8; 64];
+    let at = message.as_mut_ptr() as usize;
+    let received = call(number::MESSAGE_RECEIVE, [at, 64, 0, 0]);
+    assert_eq!(received, Ok(own << 32 | 8));
+    assert_eq!(message[..9], [0, 0, 0, 0, 0, 0, 0, 0, 1]);
+}
+
+fn places() {
+    const USR1: usize = 10;
+    let code = places as fn() as usize;
+    // Of the bad ones, one lies where a program may map something; 0 as a handler has a meaning.
+    for at in BAD.into_iter().filter(|at| *at != 0x20_1000_0000) {
+        assert_eq!(
+            call(SET_THREAD_POINTER, [at, 0, 0, 0]),
+            Err(Errno::EFAULT),
+            "{at:#x}"
+        );
+        assert_eq!(
+            call(SIGACTION, [USR1, code, 0, at]),
+            Err(Errno::EFAULT),
+            "{at:#x}"
+        );
+        if at != 0 {
+            assert_eq!(
+                call(SIGACTION, [USR1, at, 0, code]),
+                Err(Errno::EFAULT),
+                "{at:#x}"
+            );
+        }
+    }
 }
