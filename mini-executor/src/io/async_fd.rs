@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::poll_fn,
     io,
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     task::{Context, Poll, ready},
 };
 
@@ -18,24 +18,37 @@ use super::{
 use crate::spawner::Spawner;
 
 /// Something with a descriptor, for the selector.
-struct Descriptor<F: AsRawFd>(F);
+struct Descriptor<F: AsFd>(F);
 
-impl<F: AsRawFd> event::Source for Descriptor<F> {
+impl<F: AsFd> Descriptor<F> {
+    fn number(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl<F: AsFd> event::Source for Descriptor<F> {
     fn register(&mut self, registry: &Registry, token: Token, how: Interest) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).register(registry, token, how)
+        SourceFd(&self.number()).register(registry, token, how)
     }
     fn reregister(&mut self, registry: &Registry, token: Token, how: Interest) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, how)
+        SourceFd(&self.number()).reregister(registry, token, how)
     }
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).deregister(registry)
+        SourceFd(&self.number()).deregister(registry)
     }
 }
 
 /// A descriptor that is not to block, watched by the reactor.
 ///
-/// It is watched until it is dropped, or taken back by [`into_inner`](Self::into_inner), so what
-/// is inside must keep its descriptor open and the same. Regular files can't be watched.
+/// It is watched until it is dropped, or taken back by [`into_inner`](Self::into_inner). What is
+/// inside keeps its descriptor open for so long, which a bare number can't promise (for one, say so
+/// with `BorrowedFd::borrow_raw`); and it must be the same descriptor each time. Regular files
+/// can't be watched.
+///
+/// ```compile_fail,E0277
+/// let runtime = mini_executor::Runtime::new().unwrap();
+/// mini_executor::io::AsyncFd::new(&runtime.spawner(), 0);
+/// ```
 ///
 /// # Examples
 /// ```
@@ -53,17 +66,17 @@ impl<F: AsRawFd> event::Source for Descriptor<F> {
 /// assert_eq!(&buffer[..n], b"hello");
 /// # Ok(()) }
 /// ```
-pub struct AsyncFd<F: AsRawFd>(Watched<Descriptor<F>>);
+pub struct AsyncFd<F: AsFd>(Watched<Descriptor<F>>);
 
 /// That a descriptor is ready, as [`AsyncFd::readable`] and [`AsyncFd::writable`] have seen it.
 #[must_use = "an operation that would block has to be told, or the next wait ends at once"]
-pub struct Ready<'a, F: AsRawFd> {
+pub struct Ready<'a, F: AsFd> {
     of: &'a AsyncFd<F>,
     way: Way,
     seen: Seen,
 }
 
-impl<F: AsRawFd> AsyncFd<F> {
+impl<F: AsFd> AsyncFd<F> {
     /// Watches `inner` for reading and writing. It must not block: set `O_NONBLOCK` before.
     ///
     /// # Errors
@@ -159,7 +172,19 @@ impl<F: AsRawFd> AsyncFd<F> {
     /// # Cancel safety
     /// `read` has either returned something else than `WouldBlock`, or had no effect.
     pub async fn read_with<R>(&self, mut read: impl FnMut(&F) -> io::Result<R>) -> io::Result<R> {
-        poll_fn(|cx| self.0.poll_io(Way::In, cx, |io| read(&io.0))).await
+        poll_fn(|cx| self.poll_read_with(cx, &mut read)).await
+    }
+
+    /// As [`read_with`](Self::read_with), for futures that are written by hand.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_read_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(&F) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.0.poll_io(Way::In, cx, |io| read(&io.0))
     }
 
     /// Calls `write` each time that it is writable, until it does not say `WouldBlock`.
@@ -170,11 +195,23 @@ impl<F: AsRawFd> AsyncFd<F> {
     /// # Cancel safety
     /// As for [`read_with`](Self::read_with).
     pub async fn write_with<R>(&self, mut write: impl FnMut(&F) -> io::Result<R>) -> io::Result<R> {
-        poll_fn(|cx| self.0.poll_io(Way::Out, cx, |io| write(&io.0))).await
+        poll_fn(|cx| self.poll_write_with(cx, &mut write)).await
+    }
+
+    /// As [`write_with`](Self::write_with), for futures that are written by hand.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_write_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&F) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.0.poll_io(Way::Out, cx, |io| write(&io.0))
     }
 }
 
-impl<F: AsRawFd> Ready<'_, F> {
+impl<F: AsFd> Ready<'_, F> {
     /// Calls `operation`; when it says `WouldBlock`, notes that the descriptor is not ready, and
     /// returns `None`: wait again.
     ///
@@ -196,19 +233,25 @@ impl<F: AsRawFd> Ready<'_, F> {
     }
 }
 
-impl<F: AsRawFd> AsRawFd for AsyncFd<F> {
-    fn as_raw_fd(&self) -> RawFd {
-        self.get_ref().as_raw_fd()
+impl<F: AsFd> AsFd for AsyncFd<F> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.get_ref().as_fd()
     }
 }
 
-impl<F: AsRawFd + fmt::Debug> fmt::Debug for AsyncFd<F> {
+impl<F: AsFd> AsRawFd for AsyncFd<F> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl<F: AsFd + fmt::Debug> fmt::Debug for AsyncFd<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AsyncFd").field(self.get_ref()).finish()
     }
 }
 
-impl<F: AsRawFd> fmt::Debug for Ready<'_, F> {
+impl<F: AsFd> fmt::Debug for Ready<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready")
             .field("way", &self.way)

@@ -177,3 +177,25 @@ impl<S: event::Source> Drop for Watched<S> {
         drop(self.leave());
     }
 }
+
+/// Lends out the descriptor of a socket type.
+#[cfg(unix)]
+macro_rules! descriptor {
+    ($($socket:ty),*) => {$(
+        /// For the options that have no method here, by `rustix` or `socket2`. It is watched by the
+        /// reactor: do not close it, and leave it not blocking.
+        impl std::os::fd::AsFd for $socket {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.0.io().as_fd()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $socket {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                self.0.io().as_raw_fd()
+            }
+        }
+    )*};
+}
+#[cfg(unix)]
+pub(crate) use descriptor;

@@ -19,7 +19,7 @@ use super::{
 use crate::spawner::Spawner;
 
 /// Calls `f` with each address until one works.
-fn first_of<R>(
+pub(super) fn first_of<R>(
     addresses: impl ToSocketAddrs,
     mut f: impl FnMut(SocketAddr) -> io::Result<R>,
 ) -> io::Result<R> {
@@ -255,6 +255,8 @@ impl Stream for TcpStream {
 }
 
 futures_io!(TcpStream);
+#[cfg(unix)]
+super::source::descriptor!(TcpListener, TcpStream);
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::{
     future::poll_fn,
     io::{self, Read, Write},
     net::Shutdown,
+    os::unix::net::{self, SocketAddr},
     path::Path,
     task::{Context, Poll},
 };
@@ -20,6 +21,27 @@ use super::{
 use crate::spawner::Spawner;
 
 /// Accepts local connections.
+///
+/// # Examples
+/// ```
+/// use mini_executor::{Runtime, io::{Stream, UnixListener, UnixStream}};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let path = std::env::temp_dir().join(format!("example-{}", std::process::id()));
+/// let runtime = Runtime::new()?;
+/// let spawner = runtime.spawner();
+/// let listener = UnixListener::bind(&spawner, &path)?;
+/// let hello = runtime.spawn(async move { listener.accept().await?.write_all(b"hello").await });
+/// let mut buffer = [0; 5];
+/// runtime.block_on(async {
+///     UnixStream::connect(&spawner, &path).await?.read_exact(&mut buffer).await
+/// })?;
+/// assert_eq!(&buffer, b"hello");
+/// hello.join()??;
+/// // The path stays when the listener goes.
+/// std::fs::remove_file(&path)?;
+/// # Ok(()) }
+/// ```
 pub struct UnixListener(Watched<mio::net::UnixListener>);
 
 impl UnixListener {
@@ -32,10 +54,32 @@ impl UnixListener {
         Watched::new(spawner, listener, Interest::READABLE).map(Self)
     }
 
-    /// Waits for the next connection.
+    /// Takes over a listener of std.
     ///
     /// # Errors
     /// The system's.
+    pub fn from_std<T: Threads>(
+        spawner: &Spawner<T>,
+        listener: net::UnixListener,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = mio::net::UnixListener::from_std(listener);
+        Watched::new(spawner, listener, Interest::READABLE).map(Self)
+    }
+
+    /// The address that it listens at.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.io().local_addr()
+    }
+
+    /// Waits for the next connection, which is served by the reactor of the same runtime.
+    ///
+    /// # Errors
+    /// The system's. When it is out of descriptors, wait a little and accept again: the
+    /// connection is still there.
     ///
     /// # Cancel safety
     /// No connection is lost.
@@ -53,7 +97,8 @@ impl UnixStream {
     /// Connects to the listener at `path`.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's. On Linux `WouldBlock` when the listener's queue is full: wait a little and
+    /// connect again.
     ///
     /// # Cancel safety
     /// The connection is dropped.
@@ -84,6 +129,32 @@ impl UnixStream {
             Self(Watched::new(spawner, a, both)?),
             Self(Watched::new(spawner, b, both)?),
         ))
+    }
+
+    /// Takes over a stream of std.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn from_std<T: Threads>(spawner: &Spawner<T>, stream: net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stream = mio::net::UnixStream::from_std(stream);
+        Watched::new(spawner, stream, Interest::READABLE | Interest::WRITABLE).map(Self)
+    }
+
+    /// The address of this end; it has none if it was not bound to one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.io().local_addr()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.io().peer_addr()
     }
 
     /// Ends reading, writing, or both.
@@ -122,6 +193,7 @@ impl Stream for UnixStream {
 }
 
 futures_io!(UnixStream);
+super::source::descriptor!(UnixListener, UnixStream);
 
 impl fmt::Debug for UnixListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

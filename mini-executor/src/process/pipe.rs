@@ -1,21 +1,60 @@
-//! The parent's ends of a child's pipes.
+//! The parent's ends of a child's pipes, with the traits of `futures-io` and, by feature, tokio's.
 
+#[cfg(feature = "tokio-io")]
+use std::task::ready;
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     os::fd::{AsFd, OwnedFd},
+    pin::Pin,
+    task::{Context, Poll},
     vec::Vec,
 };
 
 use exec_core::Threads;
+use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::{io::AsyncFd, spawner::Spawner};
 
 /// The parent's end of a pipe that the child writes into.
+///
+/// # Examples
+/// What a child writes, line by line:
+/// ```
+/// use std::process::{Command, Stdio};
+/// use futures_util::{AsyncBufReadExt, StreamExt, io::BufReader};
+/// use mini_executor::{Runtime, process::Child};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = Runtime::new()?;
+/// let spawner = runtime.spawner();
+/// let mut command = Command::new("printf");
+/// command.arg("one\ntwo\n").stdout(Stdio::piped());
+/// let seen = runtime.block_on(async {
+///     let mut child = Child::spawn(&spawner, command).await?;
+///     let stdout = child.stdout.take().expect("it is piped");
+///     let mut lines = BufReader::new(stdout).lines();
+///     let mut seen = Vec::new();
+///     while let Some(line) = lines.next().await {
+///         seen.push(line?);
+///     }
+///     child.wait().await?;
+///     Ok::<_, std::io::Error>(seen)
+/// })?;
+/// assert_eq!(seen, ["one", "two"]);
+/// # Ok(()) }
+/// ```
 pub struct PipeReader(AsyncFd<OwnedFd>);
 
 /// The parent's end of a pipe that the child reads from. The child sees the end of its input when
-/// this is dropped.
-pub struct PipeWriter(AsyncFd<OwnedFd>);
+/// this is dropped, or closed by `AsyncWriteExt::close` (tokio's `shutdown`).
+///
+/// Nothing is kept back, so there is nothing to flush.
+pub struct PipeWriter(
+    /// `None` once it was closed.
+    Option<AsyncFd<OwnedFd>>,
+);
 
 fn pipe<T: Threads>(
     spawner: &Spawner<T>,
@@ -35,6 +74,11 @@ impl PipeReader {
         pipe(spawner, end, AsyncFd::for_reading).map(Self)
     }
 
+    fn poll_some(&self, cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0
+            .poll_read_with(cx, |from| Ok(rustix::io::read(from, &mut *to)?))
+    }
+
     /// Reads what is there into `to`, and returns how much; 0 when all writers are gone.
     ///
     /// # Errors
@@ -43,9 +87,7 @@ impl PipeReader {
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        self.0
-            .read_with(|from| Ok(rustix::io::read(from, &mut *to)?))
-            .await
+        poll_fn(|cx| self.poll_some(cx, to)).await
     }
 
     /// Reads all until the writers are gone.
@@ -72,7 +114,22 @@ impl PipeWriter {
         spawner: &Spawner<T>,
         end: impl Into<OwnedFd>,
     ) -> io::Result<Self> {
-        pipe(spawner, end, AsyncFd::for_writing).map(Self)
+        pipe(spawner, end, AsyncFd::for_writing).map(|end| Self(Some(end)))
+    }
+
+    fn poll_some(&self, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        match &self.0 {
+            Some(end) => end.poll_write_with(cx, |to| Ok(rustix::io::write(to, from)?)),
+            None => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the pipe was closed at this end; write before it is",
+            ))),
+        }
+    }
+
+    fn close(&mut self) -> Poll<io::Result<()>> {
+        self.0 = None;
+        Poll::Ready(Ok(()))
     }
 
     /// Writes some of `from`, and returns how much.
@@ -83,9 +140,7 @@ impl PipeWriter {
     /// # Cancel safety
     /// Nothing was written when it is dropped before it returned.
     pub async fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        self.0
-            .write_with(|to| Ok(rustix::io::write(to, from)?))
-            .await
+        poll_fn(|cx| self.poll_some(cx, from)).await
     }
 
     /// Writes all of `from`.
@@ -104,6 +159,62 @@ impl PipeWriter {
     }
 }
 
+impl AsyncRead for PipeReader {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_some(cx, to)
+    }
+}
+
+impl AsyncWrite for PipeWriter {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        from: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_some(cx, from)
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.close()
+    }
+}
+
+#[cfg(feature = "tokio-io")]
+impl tokio::io::AsyncRead for PipeReader {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let n = ready!(self.poll_some(cx, to.initialize_unfilled()))?;
+        to.advance(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(feature = "tokio-io")]
+impl tokio::io::AsyncWrite for PipeWriter {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        from: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_some(cx, from)
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.close()
+    }
+}
+
 impl fmt::Debug for PipeReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PipeReader")
@@ -115,7 +226,7 @@ impl fmt::Debug for PipeReader {
 impl fmt::Debug for PipeWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PipeWriter")
-            .field(&self.0.get_ref().as_fd())
+            .field(&self.0.as_ref().map(|end| end.get_ref().as_fd()))
             .finish()
     }
 }
