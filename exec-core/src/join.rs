@@ -277,6 +277,7 @@ impl<T> JoinHandle<T> {
     /// for a future that is being polled right now, unless that very poll finishes it.
     ///
     /// A closure that is running is not stopped (`false`).
+    #[doc(alias = "abort")]
     pub fn cancel(&self) -> bool {
         if self.ptr.is_none() {
             return false;

@@ -245,7 +245,7 @@ impl<T: Threads> Builder<T> {
     /// The same seed gives the same order of polls, steals and wakes, as long as the tasks depend
     /// on nothing else: no threads or sockets, no other clock or random numbers, no map whose order
     /// is random. Closures that block run on the same thread. When every task waits, and no timer
-    /// is set, `block_on` panics and tells so. There is no watchdog. [`explore`](crate::explore)
+    /// is set, `block_on` panics and tells so. There is no watchdog. The function `explore`
     /// runs a test for many seeds.
     ///
     /// # Examples

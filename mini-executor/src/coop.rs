@@ -70,8 +70,18 @@ pub async fn consume_budget() {
 
 /// Lets a future of another crate take part in the budget: each time that it is ready costs a
 /// unit.
+///
+/// # Cancel safety
+/// As that of the future inside.
+///
+/// # Examples
+/// ```
+/// # let runtime = mini_executor::Runtime::new().unwrap();
+/// let always_ready = core::future::ready(1);
+/// assert_eq!(runtime.block_on(mini_executor::cooperative(always_ready)), 1);
+/// ```
 #[cfg(all(feature = "std", not(loom)))]
-pub fn cooperative<F: Future>(future: F) -> Cooperative<F, kernel_bridge::Host> {
+pub fn cooperative<F: Future>(future: F) -> Cooperative<F> {
     Cooperative::new(future)
 }
 
@@ -80,13 +90,17 @@ pub fn cooperative<F: Future>(future: F) -> Cooperative<F, kernel_bridge::Host> 
 /// # Cancel safety
 /// As that of the future inside.
 #[cfg(all(feature = "std", not(loom)))]
-pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F, kernel_bridge::Host> {
+pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
     Unconstrained::new(future)
 }
 
 /// The future of [`cooperative`](Self::new).
 #[must_use = "futures do nothing unless polled"]
-pub struct Cooperative<F, T: Threads> {
+pub struct Cooperative<
+    F,
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+> {
     future: F,
     ground: PhantomData<fn() -> T>,
 }
@@ -113,7 +127,11 @@ impl<F: Future, T: Threads> Future for Cooperative<F, T> {
 
 /// The future of [`unconstrained`](Self::new).
 #[must_use = "futures do nothing unless polled"]
-pub struct Unconstrained<F, T: Threads> {
+pub struct Unconstrained<
+    F,
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+> {
     future: F,
     ground: PhantomData<fn() -> T>,
 }

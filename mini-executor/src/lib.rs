@@ -1,9 +1,9 @@
 //! An M:N async executor over any ground that can make threads.
 //!
 //! Many tasks, few threads: a [`Runtime`] polls futures on its workers, each with a queue of its
-//! own, and idle workers steal from busy ones. It is written against
-//! [`Threads`](exec_core::Threads), so the same code runs on a host and inside our kernel;
-//! without the feature `std` the crate is `no_std` with `alloc`.
+//! own, and idle workers steal from busy ones. It is written against [`Threads`], so the same code
+//! runs on a host and inside our kernel; without the feature `std` the crate is `no_std` with
+//! `alloc`.
 //!
 //! Reading order: [`worker`](self) (`worker/`: what one worker does), `idle.rs` (how it goes to
 //! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends), `home.rs` (what
@@ -40,6 +40,8 @@ mod caller;
 mod context;
 mod coop;
 mod counters;
+#[cfg(all(feature = "std", not(loom)))]
+mod current;
 mod driver;
 mod executor;
 #[cfg(feature = "std")]
@@ -85,6 +87,8 @@ pub use builder::{BuildError, Builder, MAX_WORKERS, PanicHandler};
 pub use coop::{Cooperative, Unconstrained};
 #[cfg(all(feature = "std", not(loom)))]
 pub use coop::{consume_budget, cooperative, unconstrained};
+#[cfg(all(feature = "std", not(loom)))]
+pub use current::{interval, sleep, spawn, timeout, unblock};
 pub use join_set::{GroupError, JoinSet};
 #[cfg(all(feature = "std", not(loom)))]
 pub use local_set::spawn_local;
@@ -103,7 +107,12 @@ pub use yield_now::{YieldNow, yield_now};
 
 pub use flight_recorder::Recording;
 
-pub use exec_core::{JoinError, JoinHandle, Nanos, Rejected, Shutdown, ShutdownReport, Stats};
+pub use exec_core::{
+    CreateReason, Handle, JoinError, JoinHandle, Nanos, Reason, Rejected, Shutdown, ShutdownReport,
+    Stats, Threads,
+};
+#[cfg(all(feature = "std", not(loom)))]
+pub use kernel_bridge::Host;
 
 /// The parts that the loom models drive directly.
 #[cfg(loom)]

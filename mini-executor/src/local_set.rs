@@ -390,11 +390,19 @@ pub struct LocalSpawner<
     stays: PhantomData<*const ()>,
 }
 
-impl<T: Threads> LocalSpawner<T> {
+#[cfg(all(feature = "std", not(loom)))]
+impl LocalSpawner {
     /// That of the set whose task runs on this thread, or whose
-    /// [`run_until`](LocalSet::run_until) this thread is in, inside a runtime of this ground.
+    /// [`run_until`](LocalSet::run_until) this thread is in, inside a runtime on the host.
     pub fn current() -> Option<Self> {
-        context::with(T::default(), |context| {
+        Self::current_on(kernel_bridge::Host)
+    }
+}
+
+impl<T: Threads> LocalSpawner<T> {
+    /// As `LocalSpawner::current`, inside a runtime of this ground.
+    pub fn current_on(ground: T) -> Option<Self> {
+        context::with(ground, |context| {
             let context = context?;
             let set = context.local_set.get().cast::<Set<T>>();
             if set.is_null() || context.ground != core::any::TypeId::of::<T>() {
@@ -524,7 +532,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let Some(spawner) = LocalSpawner::<kernel_bridge::Host>::current() else {
+    let Some(spawner) = LocalSpawner::current() else {
         panic!(
             "spawn_local was called outside of a LocalSet; call it in `LocalSet::run_until` or in \
              a task of a set, or use `LocalSet::spawn_local`"

@@ -167,12 +167,29 @@ impl<T: Threads> Runtime<T> {
     }
 
     /// A future that is ready after `duration`: at the next tick of 8 µs at the earliest.
+    ///
+    /// # Cancel safety
+    /// A drop takes the timer back.
     pub fn sleep(&self, duration: Duration) -> Sleep<T> {
         self.spawner.sleep(duration)
     }
 
     /// A future that is ready at `at`, in the time of the ground. The past is ready at once,
     /// [`Nanos::MAX`] never.
+    ///
+    /// # Cancel safety
+    /// A drop takes the timer back.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// # use core::time::Duration;
+    /// let runtime = mini_executor::Runtime::new().unwrap();
+    /// let soon = runtime.now().saturating_add(Duration::from_millis(2));
+    /// runtime.block_on(runtime.sleep_until(soon));
+    /// assert!(runtime.now() >= soon);
+    /// # }
+    /// ```
     pub fn sleep_until(&self, at: Nanos) -> Sleep<T> {
         self.spawner.sleep_until(at)
     }
@@ -182,6 +199,9 @@ impl<T: Threads> Runtime<T> {
     /// # Errors
     /// The future's output is [`Elapsed`](crate::Elapsed) when the time was up first; the future
     /// is dropped with the timeout.
+    ///
+    /// # Cancel safety
+    /// As that of `future`.
     pub fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F, T> {
         self.spawner.timeout(limit, future)
     }
@@ -189,6 +209,11 @@ impl<T: Threads> Runtime<T> {
     /// Beats that are `period` apart; the first one at once.
     pub fn interval(&self, period: Duration) -> Interval<T> {
         self.spawner.interval(period)
+    }
+
+    /// The time, as [`sleep_until`](Self::sleep_until) counts it.
+    pub fn now(&self) -> Nanos {
+        self.spawner.now()
     }
 
     /// Runs a closure that blocks on a thread that may, and waits for its result.
@@ -200,6 +225,10 @@ impl<T: Threads> Runtime<T> {
     /// As a join; [`JoinError::Rejected`](exec_core::JoinError::Rejected) when the runtime ends or
     /// no thread can be had.
     ///
+    /// # Cancel safety
+    /// A drop before a thread has taken the closure drops the closure; after that it runs to its
+    /// end, and its result is dropped.
+    ///
     /// # Examples
     /// ```
     /// # #[cfg(feature = "std")] {
@@ -208,6 +237,7 @@ impl<T: Threads> Runtime<T> {
     /// assert!(text.is_ok());
     /// # }
     /// ```
+    #[doc(alias = "spawn_blocking")]
     pub fn unblock<F, R>(&self, f: F) -> Unblock<F, R, T>
     where
         F: FnOnce() -> R + Send + 'static,

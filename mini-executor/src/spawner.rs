@@ -23,6 +23,8 @@ use crate::{
 /// Spawns tasks on a runtime, and makes timers of it, without keeping it running.
 ///
 /// Tasks hold one instead of the [`Runtime`](crate::Runtime), which ends when its owner drops it.
+/// It is what other runtimes call a handle; [`Handle`](crate::Handle) is something else here: the
+/// family's view of any executor.
 ///
 /// # Examples
 /// ```
@@ -42,10 +44,28 @@ pub struct Spawner<
     #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
 >(pub(crate) Arc<Shared<T>>);
 
-impl<T: Threads> Spawner<T> {
-    /// That of the runtime whose worker this thread is, or whose `block_on` it is in.
+#[cfg(all(feature = "std", not(loom)))]
+impl Spawner {
+    /// That of the runtime whose worker this thread is, whose `block_on` it is in, or whose
+    /// closure that blocks it runs; `None` elsewhere, and in a runtime of another ground.
+    ///
+    /// # Examples
+    /// ```
+    /// use mini_executor::{Runtime, Spawner};
+    ///
+    /// let runtime = Runtime::new().unwrap();
+    /// assert!(Spawner::current().is_none());
+    /// assert!(runtime.block_on(async { Spawner::current().is_some() }));
+    /// ```
     pub fn current() -> Option<Self> {
-        context::with(T::default(), |context| {
+        Self::current_on(kernel_bridge::Host)
+    }
+}
+
+impl<T: Threads> Spawner<T> {
+    /// As `Spawner::current`, for a runtime of this ground.
+    pub fn current_on(ground: T) -> Option<Self> {
+        context::with(ground, |context| {
             let context = context?;
             if context.ground != TypeId::of::<T>() {
                 return None;
@@ -134,16 +154,28 @@ impl<T: Threads> Spawner<T> {
     }
 
     /// As [`Runtime::sleep`](crate::Runtime::sleep).
+    ///
+    /// # Cancel safety
+    /// A drop takes the timer back.
     pub fn sleep(&self, duration: Duration) -> Sleep<T> {
         self.sleep_until(self.0.now().saturating_add(duration))
     }
 
     /// As [`Runtime::sleep_until`](crate::Runtime::sleep_until).
+    ///
+    /// # Cancel safety
+    /// A drop takes the timer back.
     pub fn sleep_until(&self, at: Nanos) -> Sleep<T> {
         Sleep::until(self.0.clone(), at)
     }
 
     /// As [`Runtime::timeout`](crate::Runtime::timeout).
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// As that of `future`.
     pub fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F, T> {
         Timeout::new(future, self.sleep(limit))
     }
@@ -157,6 +189,10 @@ impl<T: Threads> Spawner<T> {
     ///
     /// # Errors
     /// As there.
+    ///
+    /// # Cancel safety
+    /// As there.
+    #[doc(alias = "spawn_blocking")]
     pub fn unblock<F, R>(&self, f: F) -> Unblock<F, R, T>
     where
         F: FnOnce() -> R + Send + 'static,

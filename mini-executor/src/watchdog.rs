@@ -41,7 +41,7 @@ pub struct Stuck {
     pub worker: usize,
     /// What the task is called, if it has a name.
     pub name: Option<Arc<str>>,
-    /// Where the task was spawned; `None` for a closure, and for what the family's handle spawns.
+    /// Where the task was spawned; `None` for a closure.
     pub location: Option<&'static Location<'static>>,
     /// How long it has been in there, at the least.
     pub duration: Duration,

@@ -26,7 +26,12 @@ enum State<F, R> {
 /// Dropping it before the pool has taken the closure drops the closure; after that the closure
 /// runs to its end, and its result is dropped.
 #[must_use = "futures do nothing unless polled"]
-pub struct Unblock<F, R, T: Threads> {
+pub struct Unblock<
+    F,
+    R,
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+> {
     shared: Arc<Shared<T>>,
     state: State<F, R>,
 }

@@ -19,7 +19,10 @@ use crate::{coop, shared::Shared};
 /// # Cancel safety
 /// Dropping it takes the timer back.
 #[must_use = "futures do nothing unless polled"]
-pub struct Sleep<T: Threads> {
+pub struct Sleep<
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+> {
     shared: Arc<Shared<T>>,
     at: Nanos,
     /// The worker that has the timer, and the timer.
@@ -125,7 +128,11 @@ impl core::error::Error for Elapsed {}
 /// # Cancel safety
 /// As that of the future inside.
 #[must_use = "futures do nothing unless polled"]
-pub struct Timeout<F, T: Threads> {
+pub struct Timeout<
+    F,
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+> {
     future: F,
     sleep: Sleep<T>,
 }
@@ -162,7 +169,10 @@ impl<F, T: Threads> fmt::Debug for Timeout<F, T> {
 
 /// Ready again and again, one period apart; see [`Runtime::interval`](crate::Runtime::interval).
 #[derive(Debug)]
-pub struct Interval<T: Threads> {
+pub struct Interval<
+    #[cfg(all(feature = "std", not(loom)))] T: Threads = kernel_bridge::Host,
+    #[cfg(not(all(feature = "std", not(loom))))] T: Threads,
+> {
     sleep: Sleep<T>,
     period: Duration,
 }
