@@ -146,7 +146,7 @@ fn ipc_measures_every_way() {
         for size in [64, 4096, 262_144] {
             let bench = format!("ipc/{part}/{size}");
             let measured = subjects(&rows, &bench, metric);
-            for way in ["pipe", "unix-socket", "tcp", "shared-memory", "file"] {
+            for way in ["pipe", "local-socket", "tcp", "shared-memory", "file"] {
                 for who in ["threads", "processes"] {
                     let subject = format!("{way}-{who}");
                     assert!(measured.contains(&&*subject), "{subject} of {bench}");

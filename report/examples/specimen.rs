@@ -81,7 +81,7 @@ const UNITS: &[&str] = &[
 const SIZES: &[u64] = &[8, 64, 512, 4096, 32_768, 262_144, 1_048_576];
 const WAYS: &[&str] = &[
     "pipe",
-    "unix-socket",
+    "local-socket",
     "tcp",
     "shared-ring",
     "message-queue",

@@ -17,8 +17,8 @@ use super::stream;
 pub(super) enum Link {
     /// Two pipes.
     Pipe,
-    /// A pair of connected Unix sockets.
-    UnixSocket,
+    /// A pair of connected local sockets, which are Unix sockets here.
+    LocalSocket,
     /// A connection over the loopback device.
     Tcp,
     /// Two rings in shared memory, whose ends wait by semaphores.
@@ -54,7 +54,7 @@ pub(super) struct Far {
 impl Link {
     pub(super) const ALL: &[Self] = &[
         Self::Pipe,
-        Self::UnixSocket,
+        Self::LocalSocket,
         Self::Tcp,
         Self::SharedMemory,
         Self::MessageQueue,
@@ -65,7 +65,7 @@ impl Link {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Pipe => "pipe",
-            Self::UnixSocket => "unix-socket",
+            Self::LocalSocket => "local-socket",
             Self::Tcp => "tcp",
             Self::SharedMemory => "shared-memory",
             Self::MessageQueue => "message-queue",
@@ -77,7 +77,7 @@ impl Link {
     pub(super) fn make(self) -> anyhow::Result<(Box<dyn End>, Far)> {
         Ok(match self {
             Self::Pipe => stream::pipes()?,
-            Self::UnixSocket => stream::unix()?,
+            Self::LocalSocket => stream::unix()?,
             Self::Tcp => stream::tcp()?,
             Self::SharedMemory => Rings::make()?,
             Self::MessageQueue => Queues::make()?,
@@ -89,7 +89,7 @@ impl Link {
     pub(super) fn open(self, far: Far) -> anyhow::Result<Box<dyn End>> {
         Ok(match self {
             Self::Pipe => Box::new(stream::open_pipes(far)?),
-            Self::UnixSocket | Self::Tcp => Box::new(stream::open_socket(far)?),
+            Self::LocalSocket | Self::Tcp => Box::new(stream::open_socket(far)?),
             Self::SharedMemory => Box::new(Rings::open(&far.words)?),
             Self::MessageQueue => Box::new(Queues::open(&far.words)?),
             Self::File => Box::new(Files::open(&far.words)?),

@@ -48,7 +48,7 @@ impl Kind {
             Self::NamedPipe => "named-pipe",
             Self::Socket => "local-socket",
             Self::SharedMemory => "shared-memory",
-            Self::Mailbox => "mailbox",
+            Self::Mailbox => "message-queue",
             Self::Message => "message",
         }
     }

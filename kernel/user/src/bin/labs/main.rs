@@ -21,6 +21,7 @@
 
 extern crate alloc;
 
+mod background;
 mod case;
 mod channel;
 mod create;
