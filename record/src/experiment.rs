@@ -55,7 +55,8 @@ impl Experiment {
             Self::Ipc => "bytes a message",
             Self::Parallel => "workers",
             Self::Mixed => "jobs that compute",
-            Self::Models | Self::Schedulers => "parameter",
+            Self::Schedulers => "processors",
+            Self::Models => "parameter",
         }
     }
 
@@ -93,7 +94,8 @@ impl Experiment {
                  round trip. Then each also walks over a working set of its own, which drives the \
                  other one's out of the caches: the figure is what a switch costs beyond a walk \
                  without one. The system's own count stands beside it: who gives way counts as \
-                 involuntary, and tasks switch without the system's knowledge."
+                 involuntary, in our kernel as voluntary, and tasks switch without the system's \
+                 knowledge. The kernel has no working sets here, since its emulator has no caches."
             }
             Self::Server => {
                 "The same requests reach the same answers through different architectures: processes \
@@ -106,28 +108,39 @@ impl Experiment {
             Self::Ipc => {
                 "Messages of a size go to and fro (latency: half of the way there and back), or one \
                  way as fast as they are taken (throughput), between two threads and between two \
-                 processes. Pipes, rings in memory and in files have the same 64 KiB of room."
+                 processes. Pipes, rings in memory and in files have the same 64 KiB of room. Local \
+                 sockets are Linux's Unix sockets, message queues POSIX's, and mailboxes in our kernel, \
+                 which take 1 KiB at most. TCP and waiting for a file are the host's alone; named pipes, \
+                 and messages by process number, stand for the kernel."
             }
             Self::Parallel => {
                 "The same work by the plain program, with one worker on one CPU, and with as many as \
                  there are CPUs. The speed-up is that over the plain program, and the efficiency is the \
                  speed-up a CPU; beside it stands the bound that work and span allow, which are \
-                 counted, not timed."
+                 counted, not timed. Our kernel has two of the problems, small enough for an emulator, \
+                 which has no caches either."
             }
             Self::Mixed => {
                 "Small requests are due at fixed times while jobs of 5 ms that compute, or that block, \
                  keep every worker busy. The figure is how late the requests are answered; beside \
                  it is how many of the jobs end in a second. In `nested` each job starts the next \
-                 itself, which a worker may prefer to all that comes from outside. In `inversion` \
+                 itself, which a worker may prefer to all that comes from outside. Who has a way out for \
+                 jobs that keep a worker is there twice: threads for what blocks, a worker's place handed \
+                 on, or, in pool-workstealing, which has neither, as many workers more. In `inversion` \
                  each request also needs a lock, which a task of no urgency holds while it gives way \
-                 to the jobs."
+                 to the jobs. In our kernel requests come half as often, and `inversion` and the ways \
+                 out for jobs that keep a worker are left out: they need a lock and threads of std's."
             }
             Self::Schedulers => {
                 "In our kernel, the same threads under each policy, on one processor that counts: three \
                  that compute, and three that compute a little and wait, which have the better nice \
                  value. From the kernel's own record: how long each was ready and did not run, and from \
                  its arrival to its end, the mean of a class; and from an arrival or a waking to the next \
-                 run, the mean over all of them. The policies' charts stand with the race."
+                 run, the mean over all of them. The policies' charts stand with the race. Then the \
+                 programs of `models` under each model and each policy, on so many processors, all by \
+                 counted instructions and therefore exact: time and context switches of one operation, \
+                 which is a job, a fork-join, a pass, a piece of text or a task. A quick run has two \
+                 processors only."
             }
         }
     }

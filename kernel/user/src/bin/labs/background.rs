@@ -96,7 +96,12 @@ pub(crate) struct Background {
 
 impl Background {
     /// Starts so many, and waits until as many have ended.
-    pub(crate) fn start(handle: &Handle, work: Work, fed: Fed, chains: u32) -> Result<Self, String> {
+    pub(crate) fn start(
+        handle: &Handle,
+        work: Work,
+        fed: Fed,
+        chains: u32,
+    ) -> Result<Self, String> {
         let shared = Arc::new(Shared {
             handle: handle.clone(),
             work,

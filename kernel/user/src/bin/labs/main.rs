@@ -1,4 +1,5 @@
-//! The experiments of the lab inside the kernel: `labs EXPERIMENT quick|full PROCESSORS`.
+//! The experiments of the lab inside the kernel: `labs EXPERIMENT quick|full PROCESSORS [BENCHES]`. Of the
+//! benches only those are run whose names begin so; with commas in between, more than one.
 //!
 //! # Protocol
 //! Every case is told first, so that whoever reads knows what is missing when the machine stops in
@@ -77,11 +78,14 @@ fn main(args: Args) -> i32 {
             cpus: args.number(3, 1) as usize,
         },
         _ => {
-            println!("labs: EXPERIMENT quick|full PROCESSORS");
+            println!("labs: EXPERIMENT quick|full PROCESSORS [BENCHES]");
             return WRONG_USAGE;
         }
     };
-    let cases = cases(&setting);
+    let mut cases = cases(&setting);
+    if let Some(names) = args.get(4) {
+        cases.retain(|case| names.split(',').any(|name| case.bench.starts_with(name)));
+    }
     for case in &cases {
         println!("case {} {}", case.bench, case.subject);
     }

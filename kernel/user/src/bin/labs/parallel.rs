@@ -6,8 +6,8 @@
 //! model's with all, the efficiency the speed-up a processor. Forking has no steps of its own, so work
 //! over span is the number of pieces, and the bound the processors.
 //!
-//! The host's other problems are about caches and memory, which an emulator has not, or need channels for
-//! tasks; these two are enough to see the policy and the model.
+//! The host's other problems are left out: an emulator has no caches for what moves through memory, and
+//! the pipeline needs channels for tasks.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -61,16 +61,16 @@ fn run(model: Model, shape: Shape, setting: &Setting) -> Result<Reading, String>
     pin(ANYWHERE)?;
     let all = model.build(cpus)?;
     work(shape, &all, 1)?;
-    let mut times = [[0; TURNS]; 3];
-    for turn in 0..TURNS {
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..TURNS {
         let (expected, region) = timed(|| serial(piece));
-        times[0][turn] = region.ns();
+        times[0].push(region.ns());
         pin(1)?;
         let (by_one, region) = timed(|| work(shape, &one, piece));
-        times[1][turn] = region.ns();
+        times[1].push(region.ns());
         pin(ANYWHERE)?;
         let (by_all, region) = timed(|| work(shape, &all, piece));
-        times[2][turn] = region.ns();
+        times[2].push(region.ns());
         if by_one? != expected || by_all? != expected {
             return Err("a wrong sum".into());
         }
