@@ -231,6 +231,8 @@ pub fn figure(row: &Row, value: Option<f64>) -> String {
         "x" => format!("{value:.3}x"),
         unit @ ("B" | "B/s") => bytes(value, unit),
         _ if (value.fract() == 0.0 || value.abs() >= 1e4) && value.abs() < 1e15 => grouped(value),
+        // A switch in a hundred units is one, and not none.
+        _ if value.abs() < 0.1 => format!("{value:.4}"),
         _ => format!("{value:.2}"),
     }
 }

@@ -6,11 +6,11 @@
 
 mod bench;
 mod cases;
-mod compare;
 mod contract;
 mod expect;
 pub(crate) mod labs;
 mod measure;
+pub(crate) mod programs;
 mod run;
 mod shell;
 
@@ -59,8 +59,6 @@ pub(crate) enum Verb {
     },
     /// Boot one program: its output is this command's, its status too
     Run(run::Args),
-    /// Run the programs of the comparison under every policy, on 1, 2 and 4 processors, counting
-    Compare,
     /// Count the instructions of the basic operations, twice, and check the bars
     Measure,
 }
@@ -94,12 +92,6 @@ pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
             })
         }
         Verb::Run(args) => Ok(run::verb(args)),
-        Verb::Compare => {
-            let program = qemu::ensure().program()?;
-            let images = build(Profile::Release)?;
-            print!("{}", compare::table(&program, &images)?);
-            Ok(ExitCode::SUCCESS)
-        }
         Verb::Measure => {
             let program = qemu::ensure().program()?;
             let images = build(Profile::Release)?;

@@ -24,14 +24,14 @@ pub(crate) struct Args {
 
     /// Of the labs but models, only the benches whose names begin so, comma-separated [default: all]
     #[arg(long, value_name = "BENCHES", value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
+    only: Vec<String>,
 
-    /// The models to compare, comma-separated [default: all]
+    /// The models to compare, comma-separated, in the labs models and schedulers [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Model::NAMES).try_map(|name| name.parse::<Model>()))]
     models: Vec<Model>,
 
-    /// The programs to run, comma-separated [default: all]
+    /// The programs to run, comma-separated, in the labs models and schedulers [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',',
           value_parser = PossibleValuesParser::new(Workload::NAMES).try_map(|name| name.parse::<Workload>()))]
     workloads: Vec<Workload>,
@@ -116,6 +116,17 @@ impl Args {
         )
     }
 
+    /// Whether a bench of the labs was asked for: by the beginning of its name, where any was.
+    pub(crate) fn is_asked(&self, bench: &str) -> bool {
+        let begins = |name: &String| bench.starts_with(name.as_str());
+        self.only.is_empty() || self.only.iter().any(begins)
+    }
+
+    /// The names that benches were asked for by, as they are given to the programs that measure.
+    pub(crate) fn only(&self) -> Option<String> {
+        (!self.only.is_empty()).then(|| self.only.join(","))
+    }
+
     /// How many CPUs the models may use.
     pub(crate) fn cpus(&self) -> u32 {
         self.cpus.unwrap_or_else(|| {
@@ -138,6 +149,12 @@ fn chosen<T: Copy + PartialEq>(asked: &[T], all: &[T]) -> Vec<T> {
         .collect()
 }
 
+/// The arguments of a test.
+#[cfg(test)]
+pub(super) fn parsed(words: &[&str]) -> Args {
+    tests::parse(words).expect("valid arguments")
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -150,7 +167,7 @@ mod tests {
         args: Args,
     }
 
-    fn parse(words: &[&str]) -> Result<Args, clap::Error> {
+    pub(super) fn parse(words: &[&str]) -> Result<Args, clap::Error> {
         Line::try_parse_from(std::iter::once("compare").chain(words.iter().copied()))
             .map(|line| line.args)
     }

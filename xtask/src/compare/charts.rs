@@ -19,9 +19,9 @@ use super::kernel::{Guest, INPUT};
 use super::trace::Traces;
 use super::{Args, Input};
 use crate::kernel::labs::{self, Told};
+use crate::kernel::programs;
 use crate::process;
 use crate::progress::Progress;
-use crate::qemu::End;
 
 /// How long the boot of one model may take.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -113,37 +113,29 @@ fn record(
     let folder = tempfile::tempdir()?;
     let line = folder.path().join("charts.json");
     let workloads = args.workloads();
-    let names: Vec<&str> = workloads.iter().map(|one| one.name()).collect();
-    let params: Vec<String> = workloads
+    let programs: Vec<_> = workloads
         .iter()
-        .map(|one| one.default_param(args.size()).to_string())
+        .map(|one| (*one, one.default_param(args.size())))
         .collect();
-    let (names, params, cpus) = (names.join(","), params.join(","), args.cpus());
+    let cpus = args.cpus();
+    // The word `trace` is the last, after the file, which has to be there then.
+    let line_of_programs = programs::command_line(model, &programs, cpus, INPUT);
+    let file = match line_of_programs.ends_with(INPUT) {
+        true => String::new(),
+        false => format!(" /{INPUT}"),
+    };
     let boot = machine
         .cpus(cpus)
-        .append(format!(
-            "init=/lab {model} {names} {params} {cpus} /{INPUT} trace"
-        ))
+        .append(format!("{line_of_programs}{file} trace"))
         .second_serial(&line)
         .timeout(LIMIT)
         .run()?;
     let told = Told::of(&boot);
-    ensure!(
-        boot.end == End::Success,
-        "{}: {}",
-        boot.end,
-        labs::last_words(&boot.console).unwrap_or("it said nothing")
-    );
     let text = input.read()?;
-    for workload in &workloads {
-        let expected = workload.serial(workload.default_param(args.size()), &text);
-        let answer = format!(" checksum={expected}");
-        let wanted = format!("workload={workload} ");
-        let line = boot.console.lines().find(|line| line.contains(&wanted));
-        ensure!(
-            line.is_some_and(|line| line.trim().ends_with(&answer)),
-            "a wrong answer of {workload}"
-        );
+    for (workload, param) in &programs {
+        let sample = programs::sample(&boot, *workload, workload.serial(*param, &text));
+        let sample = sample.map_err(|why| anyhow!(why))?;
+        ensure!(sample.is_right(), "a wrong answer of {workload}");
     }
     labs::charts(&told.charts, &line)
 }

@@ -1,13 +1,8 @@
 //! The kernel ground: every sample is a fresh boot of our kernel in QEMU.
 //!
 //! # Protocol
-//! The program `lab` of the archive runs one workload under one model and prints
-//!
-//! ```text
-//! lab model=one-to-one workload=fib param=15 ns=123 voluntary=4 involuntary=5 checksum=610
-//! ```
-//!
-//! The expected checksum is computed here, so the guest can't vouch for itself. The samples
+//! The program `lab` of the archive runs one workload under one model and prints a line
+//! ([`programs`]). The samples
 //! of the clock run with one host thread a processor, where races are real. After them, two
 //! boots count instructions: there one instruction is one nanosecond of the guest's clock,
 //! so `ns` is the exact cost, idle time included, and the two must agree.
@@ -15,17 +10,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use record::{Ground, Model, Sample};
+use record::{Ground, Model};
 use tempfile::TempDir;
 use workloads::Workload;
 
 use super::tally::{Key, Tally};
-use super::{Args, Input};
+use super::{Args, Input, policies};
 use crate::initrd::{self, Entry};
-use crate::kernel::{self, Profile};
+use crate::kernel::{self, Profile, programs};
 use crate::process;
 use crate::progress::Progress;
-use crate::qemu::{self, Availability, Boot, End, Engine, Machine};
+use crate::qemu::{self, Availability, Engine, Machine};
 
 /// The file of the archive that wordcount reads.
 pub(super) const INPUT: &str = "input";
@@ -86,6 +81,7 @@ impl Guest {
         let images = kernel::build(Profile::Release)?;
         let mut entries = images.entries()?;
         entries.push(Entry::file(INPUT, input.read()?));
+        entries.push(Entry::file(policies::WORDS, policies::words()));
         let folder = tempfile::tempdir()?;
         let archive = folder.path().join("initrd.cpio");
         initrd::write(&archive, &entries)?;
@@ -184,7 +180,7 @@ fn boot_all(
                 }
                 let boot = boot?;
                 let expected = subject.workload.serial(subject.param, text);
-                match sample(&boot, expected) {
+                match programs::sample(&boot, subject.workload, expected) {
                     Ok(sample) if engine == Engine::Counted && sample.is_right() => {
                         tally.add_instructions(&key, sample.time_ns);
                     }
@@ -234,126 +230,6 @@ impl Subject {
             model,
             param,
         } = self;
-        let input = if workload.reads_input() {
-            format!(" /{INPUT}")
-        } else {
-            String::new()
-        };
-        format!("init=/lab {model} {workload} {param} {cpus}{input}")
-    }
-}
-
-/// Reads the sample of a boot; the error is the note of its row.
-fn sample(boot: &Boot, expected: u64) -> Result<Sample, String> {
-    // What the program said last; the kernel's own line about its end says nothing new.
-    let last_words = || {
-        let lines = boot.console.lines().rev().map(str::trim);
-        let mut said = lines.filter(|line| !line.is_empty() && !line.starts_with("kernel: init"));
-        said.next().unwrap_or("it said nothing").to_owned()
-    };
-    if let End::TimedOut(limit) = boot.end {
-        return Err(format!(
-            "killed after {} s: {}",
-            limit.as_secs(),
-            last_words()
-        ));
-    }
-    if boot.end != End::Success {
-        return Err(format!("{}: {}", boot.end, last_words()));
-    }
-    boot.console
-        .lines()
-        .find_map(|line| parse(line, expected))
-        .ok_or_else(|| format!("no figure: {}", last_words()))
-}
-
-/// Reads the line of the program `lab`.
-fn parse(line: &str, expected: u64) -> Option<Sample> {
-    let mut words = line.trim().split(' ');
-    if words.next() != Some("lab") {
-        return None;
-    }
-    let fields: Vec<(&str, &str)> = words
-        .map(|word| word.split_once('='))
-        .collect::<Option<_>>()?;
-    let field =
-        |name: &str| -> Option<u64> { fields.iter().find(|(key, _)| *key == name)?.1.parse().ok() };
-    Some(Sample {
-        time_ns: field("ns")? as f64,
-        voluntary: field("voluntary")? as f64,
-        involuntary: field("involuntary")? as f64,
-        runs: 1,
-        checksum: field("checksum")?,
-        expected,
-        // The guest sees neither the machine's other work nor its clock.
-        foreign: None,
-        mhz: None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LINE: &str =
-        "lab model=one-to-one workload=fib param=15 ns=123 voluntary=4 involuntary=5 checksum=610";
-
-    fn boot(console: &str, end: End) -> Boot {
-        Boot {
-            console: console.into(),
-            end,
-            took: Duration::ZERO,
-        }
-    }
-
-    #[test]
-    fn the_line_is_read() {
-        let console = format!("kernel: 2 processors\n{LINE}\nkernel: init exited with status 0\n");
-        let sample = sample(&boot(&console, End::Success), 610).expect("a figure");
-        assert_eq!(
-            (sample.time_ns, sample.voluntary, sample.involuntary),
-            (123.0, 4.0, 5.0)
-        );
-        assert!(sample.is_right());
-    }
-
-    #[test]
-    fn a_truncated_line_is_no_figure() {
-        assert_eq!(parse("lab model=one-to-one workload=fib ns=12", 0), None);
-        assert_eq!(parse("label ns=1", 0), None);
-    }
-
-    #[test]
-    fn ends_become_notes() {
-        let note = |console, end| sample(&boot(console, end), 0).expect_err("no figure");
-        assert_eq!(
-            note("panic at x:1\n", End::Panic),
-            "the kernel panicked: panic at x:1"
-        );
-        assert_eq!(note("", End::Success), "no figure: it said nothing");
-        let limit = Duration::from_secs(20);
-        assert_eq!(note("up\n", End::TimedOut(limit)), "killed after 20 s: up");
-        let console = "lab: no model\nkernel: init exited with status 2\n";
-        assert_eq!(
-            note(console, End::Failed),
-            "the first program failed: lab: no model"
-        );
-    }
-
-    #[test]
-    fn only_wordcount_gets_the_text() {
-        let line = |workload| {
-            Subject {
-                workload,
-                model: Model::OneToOne,
-                param: 4,
-            }
-            .command_line(2)
-        };
-        assert_eq!(line(Workload::Fib), "init=/lab one-to-one fib 4 2");
-        assert_eq!(
-            line(Workload::Wordcount),
-            "init=/lab one-to-one wordcount 4 2 /input"
-        );
+        programs::command_line(*model, &[(*workload, *param)], cpus, INPUT)
     }
 }

@@ -21,13 +21,14 @@ mod host;
 mod input;
 mod kernel;
 mod page;
+mod policies;
 mod tally;
 mod trace;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use record::{Experiment, Ground, Report, table};
+use record::{Experiment, Ground, Report, Row, table};
 
 pub(crate) use args::Args;
 pub(crate) use host::{build_lab, build_program};
@@ -82,24 +83,33 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(guest) = guest.as_ref().filter(|_| models) {
         gather(guest.run(args, &input)?);
     }
-    let mut policies = Vec::new();
+    let mut charts_of_policies = Vec::new();
     for lab_name in labs.iter().filter(|lab| **lab != Experiment::Models) {
         if let Some(lab) = lab.as_ref().filter(|_| !process::interrupted()) {
             let part = experiments::on_host(lab, *lab_name, args)?;
             report.interrupted |= part.interrupted;
+            wrong.extend(part.rows.iter().filter_map(wrong_answer));
             report.rows.extend(part.rows);
         }
         if let Some(guest) = guest.as_ref().filter(|_| !process::interrupted()) {
             let shown = guest::run(guest, *lab_name, args)?;
             report.rows.extend(shown.rows);
-            policies.extend(shown.charts);
+            charts_of_policies.extend(shown.charts);
+        }
+        let of_policies = guest
+            .as_ref()
+            .filter(|_| *lab_name == Experiment::Schedulers);
+        if let Some(guest) = of_policies.filter(|_| !process::interrupted()) {
+            let mut tally = policies::run(guest, args)?;
+            wrong.append(&mut tally.wrong);
+            report.rows.extend(policies::noted(tally.into_rows()));
         }
     }
 
-    let traces = match models || !policies.is_empty() {
+    let traces = match models || !charts_of_policies.is_empty() {
         true => {
             let recorded = (lab.as_deref(), guest.as_ref());
-            record_lanes(recorded, models, &policies, args, &input)?
+            record_lanes(recorded, models, &charts_of_policies, args, &input)?
         }
         false => None,
     };
@@ -179,6 +189,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What the row of a subject says that answered otherwise than the others.
+fn wrong_answer(row: &Row) -> Option<String> {
+    let note = row.note.as_deref()?;
+    note.starts_with("wrong answer")
+        .then(|| format!("{} of {}: {note}", row.subject, row.bench))
 }
 
 /// Runs the models once more, where somebody wants to see their lanes, and keeps the policies' charts:

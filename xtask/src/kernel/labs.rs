@@ -98,13 +98,29 @@ pub(crate) fn last_words(console: &str) -> Option<&str> {
     lines.find(|line| !line.is_empty() && !OWN.iter().any(|own| line.starts_with(own)))
 }
 
+/// What the program is told.
+pub(crate) struct Words {
+    pub(crate) experiment: &'static str,
+    pub(crate) quick: bool,
+    pub(crate) cpus: u32,
+    /// The beginnings of the benches that are asked for, with commas; all without it.
+    pub(crate) only: Option<String>,
+}
+
 /// A machine that runs an experiment.
-pub(crate) fn machine(machine: Machine, experiment: &str, quick: bool, cpus: u32) -> Machine {
-    let size = if quick { "quick" } else { "full" };
+pub(crate) fn machine(machine: Machine, words: &Words) -> Machine {
+    let Words {
+        experiment, cpus, ..
+    } = words;
+    let size = if words.quick { "quick" } else { "full" };
+    let only = words.only.as_deref();
+    let only = only
+        .map(|benches| format!(" {benches}"))
+        .unwrap_or_default();
     machine
-        .cpus(cpus)
+        .cpus(*cpus)
         .memory_mib(MEMORY_MIB)
-        .append(format!("init=/labs {experiment} {size} {cpus}"))
+        .append(format!("init=/labs {experiment} {size} {cpus}{only}"))
 }
 
 /// The charts that were sent, each with its name.
@@ -188,7 +204,12 @@ const EXPECTED: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "mixed",
-        &["mixed/idle", "mixed/compute", "mixed/blocking"],
+        &[
+            "mixed/idle",
+            "mixed/compute",
+            "mixed/nested",
+            "mixed/blocking",
+        ],
         &["one-to-one", "mini-executor"],
     ),
     (
@@ -206,9 +227,15 @@ pub(super) fn experiments() -> Vec<&'static str> {
 }
 
 /// Boots an experiment and checks that every case was read, with figures that can be.
-pub(super) fn test(experiment: &str, bench: &Bench<'_>, cpus: u32) -> anyhow::Result<()> {
+pub(super) fn test(experiment: &'static str, bench: &Bench<'_>, cpus: u32) -> anyhow::Result<()> {
     let line = bench.dir().join("charts.json");
-    let boot = machine(bench.machine(cpus), experiment, true, cpus)
+    let words = Words {
+        experiment,
+        quick: true,
+        cpus,
+        only: None,
+    };
+    let boot = machine(bench.machine(cpus), &words)
         .timeout(LIMIT)
         .second_serial(&line)
         .run()?;
@@ -337,7 +364,12 @@ mod tests {
             ..Reading::default()
         };
         let subjects = ["one-to-one", "mini-executor"];
-        let benches = ["mixed/idle", "mixed/compute", "mixed/blocking"];
+        let benches = [
+            "mixed/idle",
+            "mixed/compute",
+            "mixed/nested",
+            "mixed/blocking",
+        ];
         let keys = || {
             benches
                 .iter()
