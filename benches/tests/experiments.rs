@@ -160,15 +160,9 @@ fn ipc_measures_every_way() {
 fn mixed_measures_every_model_and_its_ways_out() {
     let rows = run("mixed");
     check(&rows, |_| false);
-    let models = [
-        "one-to-one",
-        "pool-basic",
-        "pool-workstealing",
-        "mini-executor",
-        "rayon",
-        "tokio",
-    ];
+    let models = record::Model::NAMES;
     let ways = [
+        "pool-workstealing-resize",
         "mini-executor-unblock",
         "mini-executor-in-place",
         "tokio-spawn-blocking",

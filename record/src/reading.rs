@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Conditions, Metric, Row, metric};
+use crate::{Conditions, Metric, Row, line, metric};
 
 /// The figures of one run of one case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,16 +62,13 @@ impl Reading {
     /// Gives the line, without a newline.
     #[must_use]
     pub fn to_line(&self) -> String {
-        serde_json::to_string(self).expect("invariant: numbers and text can be written")
+        line::of(self)
     }
 
     /// Reads the last line of a process's output that is a reading.
     #[must_use]
     pub fn from_output(output: &str) -> Option<Self> {
-        output
-            .lines()
-            .rev()
-            .find_map(|line| serde_json::from_str(line).ok())
+        line::last(output)
     }
 
     /// Reads a line of the kernel: the bench, the subject and the figures.

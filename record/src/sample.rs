@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::line;
+
 /// The line that a sample process prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
@@ -39,16 +41,13 @@ impl Sample {
     /// Gives the line, without a newline.
     #[must_use]
     pub fn to_line(&self) -> String {
-        serde_json::to_string(self).expect("invariant: a sample has finite numbers only")
+        line::of(self)
     }
 
     /// Reads the last line of a process's output that is a sample.
     #[must_use]
     pub fn from_output(output: &str) -> Option<Self> {
-        output
-            .lines()
-            .rev()
-            .find_map(|line| serde_json::from_str(line).ok())
+        line::last(output)
     }
 }
 

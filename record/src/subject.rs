@@ -97,6 +97,22 @@ names!(
     }
 );
 
+/// What a model may have for jobs that keep a worker, by the model's own word for it: a subject that is
+/// named by a model, a dash and one of these is that model, used that way.
+pub mod way {
+    /// Threads of its own for what blocks, in mini-executor.
+    pub const UNBLOCK: &str = "unblock";
+    /// The same, in tokio.
+    pub const SPAWN_BLOCKING: &str = "spawn-blocking";
+    /// The job hands its worker's place on.
+    pub const IN_PLACE: &str = "in-place";
+    /// The pool gets more workers.
+    pub const RESIZE: &str = "resize";
+
+    /// Every one.
+    pub const ALL: [&str; 4] = [UNBLOCK, SPAWN_BLOCKING, IN_PLACE, RESIZE];
+}
+
 impl Model {
     /// Every model; the same as [`Model::ALL`].
     #[must_use]

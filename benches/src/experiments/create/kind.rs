@@ -7,7 +7,7 @@ use record::Model;
 use super::limits::Needs;
 use super::processes::{Exec, Fork, Prefork};
 use super::tasks::{RayonJobs, Tasks, TokioTasks};
-use super::threads::{BridgeThreads, Jobs, StdThreads};
+use super::threads::{BridgeThread, Jobs, StdThread, Threads};
 use crate::experiments::Setting;
 use crate::usage::Children;
 
@@ -130,8 +130,8 @@ impl Kind {
             Self::ProcessExec => Box::new(Exec::new()?),
             Self::ProcessFork => Box::new(Fork),
             Self::PoolProcess => Box::new(Prefork::new(cpus)?),
-            Self::Thread => Box::new(StdThreads),
-            Self::Bridge => Box::new(BridgeThreads),
+            Self::Thread => Box::new(Threads::<StdThread>::new()),
+            Self::Bridge => Box::new(Threads::<BridgeThread>::new()),
             Self::Model(model @ (Model::MiniExecutor | Model::Tokio)) => {
                 Box::new(Tasks::new(model, cpus)?)
             }

@@ -1,5 +1,6 @@
 //! Units that are threads, or jobs of a model.
 
+use std::marker::PhantomData;
 use std::thread;
 
 use exec_core::{Handle, Job, JoinHandle, ThreadSpec, Threads as _};
@@ -10,70 +11,65 @@ use super::gate::Gate;
 use super::kind::{Look, Units};
 use crate::model;
 
-/// std's threads.
-pub(super) struct StdThreads;
+/// A thread of some kind, started and joined.
+pub(super) trait Unit: Sized {
+    /// Starts one.
+    fn start(body: impl FnOnce() + Send + 'static) -> anyhow::Result<Self>;
 
-impl StdThreads {
-    fn start(
-        units: u64,
-        body: impl Fn() + Clone + Send + 'static,
-    ) -> anyhow::Result<Vec<thread::JoinHandle<()>>> {
-        let start = |_| thread::Builder::new().spawn(body.clone());
-        Ok((0..units).map(start).collect::<Result<_, _>>()?)
+    /// Waits for its end.
+    fn join(self) -> anyhow::Result<()>;
+}
+
+/// std's.
+pub(super) type StdThread = thread::JoinHandle<()>;
+
+impl Unit for StdThread {
+    fn start(body: impl FnOnce() + Send + 'static) -> anyhow::Result<Self> {
+        Ok(thread::Builder::new().spawn(body)?)
     }
 
-    fn join(started: Vec<thread::JoinHandle<()>>) -> anyhow::Result<()> {
-        for thread in started {
-            let ended = thread.join();
-            ended.map_err(|_| anyhow::anyhow!("a thread panicked"))?;
-        }
+    fn join(self) -> anyhow::Result<()> {
+        let ended = thread::JoinHandle::join(self);
+        ended.map_err(|_| anyhow::anyhow!("a thread panicked"))
+    }
+}
+
+/// The ground's, as a scheduler of ours has it.
+pub(super) struct BridgeThread(<Host as exec_core::Threads>::Thread);
+
+impl Unit for BridgeThread {
+    fn start(body: impl FnOnce() + Send + 'static) -> anyhow::Result<Self> {
+        let created = Host.create(&ThreadSpec::new(), Job::new(body));
+        let created = created.map_err(|error| anyhow::anyhow!("no thread: {:?}", error.reason));
+        created.map(Self)
+    }
+
+    fn join(self) -> anyhow::Result<()> {
+        let status = Host.join(self.0);
+        let status = status.map_err(|error| anyhow::anyhow!("a join: {error}"))?;
+        anyhow::ensure!(status == 0, "a thread ended with {status}");
         Ok(())
     }
 }
 
-impl Units for StdThreads {
-    fn make(&mut self, units: u64) -> anyhow::Result<()> {
-        Self::join(Self::start(units, || ())?)
+/// Units that are threads of one kind.
+pub(super) struct Threads<T>(PhantomData<T>);
+
+impl<T: Unit> Threads<T> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
     }
 
-    fn hold(&mut self, units: u64, look: &mut dyn Look) -> anyhow::Result<()> {
-        let gate = Gate::default();
-        let visitor = gate.visitor();
-        look.before()?;
-        let started = Self::start(units, move || visitor.pass())?;
-        gate.wait_for(units);
-        look.during(&[])?;
-        drop(gate);
-        Self::join(started)
-    }
-}
-
-/// The ground's threads, as a scheduler of ours has them.
-pub(super) struct BridgeThreads;
-
-impl BridgeThreads {
-    fn start(
-        units: u64,
-        body: impl Fn() + Clone + Send + 'static,
-    ) -> anyhow::Result<Vec<<Host as exec_core::Threads>::Thread>> {
-        let start = |_| {
-            let created = Host.create(&ThreadSpec::new(), Job::new(body.clone()));
-            created.map_err(|error| anyhow::anyhow!("no thread: {:?}", error.reason))
-        };
-        (0..units).map(start).collect()
+    fn start(units: u64, body: impl Fn() + Clone + Send + 'static) -> anyhow::Result<Vec<T>> {
+        (0..units).map(|_| T::start(body.clone())).collect()
     }
 
-    fn join(started: Vec<<Host as exec_core::Threads>::Thread>) -> anyhow::Result<()> {
-        for thread in started {
-            let status = Host.join(thread);
-            let status = status.map_err(|error| anyhow::anyhow!("a join: {error}"))?;
-            anyhow::ensure!(status == 0, "a thread ended with {status}");
-        }
-        Ok(())
+    fn join(started: Vec<T>) -> anyhow::Result<()> {
+        started.into_iter().try_for_each(T::join)
     }
 }
 
-impl Units for BridgeThreads {
+impl<T: Unit> Units for Threads<T> {
     fn make(&mut self, units: u64) -> anyhow::Result<()> {
         Self::join(Self::start(units, || ())?)
     }
