@@ -2,7 +2,8 @@
 //! they say.
 //!
 //! # Protocol
-//! 1. Every round goes through all cases, so that a disturbance of the machine meets everybody.
+//! 1. Every round goes through all cases, so that a disturbance of the machine meets everybody. Cases
+//!    that are short get further rounds ([`Effort`]).
 //! 2. A case whose process fails, hangs or says nothing is *out*: it keeps its row, with the reason,
 //!    and isn't started again; its earlier figures are dropped.
 //! 3. Subjects of one bench that tell an answer must tell the same one. Who differs from most of them
@@ -11,7 +12,7 @@
 //!    usual, and [`Outcome::interrupted`] says so.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, IsTerminal as _, Read as _, Seek as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -35,7 +36,88 @@ pub struct Outcome {
 /// What was read of a case so far, or why it is out.
 type Taken = Result<Vec<Reading>, String>;
 
-/// Measures the cases, in so many rounds; `start` makes the command of a case.
+/// What somebody who waits is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// What is measured from now on.
+    Next(&'a str),
+    /// Who is out, and why.
+    Out(&'a str),
+}
+
+impl Said<'_> {
+    /// Tells it on the error stream: on a terminal what is next takes the place of what was before; a log
+    /// gets a line each.
+    pub fn tell(self) {
+        let is_terminal = io::stderr().is_terminal();
+        match self {
+            // A line that is wider than the terminal could not be taken back.
+            Self::Next(line) if is_terminal => eprint!("\r\x1b[2K{line:.78}"),
+            Self::Out(line) if is_terminal => eprintln!("\r\x1b[2K{line}"),
+            Self::Next(line) | Self::Out(line) => eprintln!("{line}"),
+        }
+    }
+
+    /// Takes the last line back, where one can be.
+    pub fn end() {
+        if io::stderr().is_terminal() {
+            eprint!("\r\x1b[2K");
+        }
+    }
+}
+
+/// How often each case is measured.
+///
+/// What decides about a further round is only what the case has cost: a rule that looked at the figures,
+/// and stopped when they agree, would find agreement that isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Rounds of every case.
+    pub rounds: usize,
+    /// Rounds of a case that is short.
+    pub most: usize,
+    /// A case is short as long as its processes have not taken so long in all.
+    pub slice: Duration,
+}
+
+impl Effort {
+    /// Of a measurement.
+    pub const FULL: Self = Self {
+        rounds: 7,
+        most: 11,
+        slice: Duration::from_secs(3),
+    };
+
+    /// Of a look.
+    pub const QUICK: Self = Self {
+        rounds: 3,
+        most: 7,
+        slice: Duration::from_millis(600),
+    };
+
+    /// So many rounds of every case, short or not.
+    #[must_use]
+    pub const fn exactly(rounds: usize) -> Self {
+        Self {
+            rounds,
+            most: rounds,
+            slice: Duration::ZERO,
+        }
+    }
+
+    /// That of a look, or of a measurement.
+    #[must_use]
+    pub const fn of(quick: bool) -> Self {
+        if quick { Self::QUICK } else { Self::FULL }
+    }
+
+    /// Whether a case that has taken so long has this round.
+    fn grants(&self, round: usize, took: Duration) -> bool {
+        round <= self.rounds || (round <= self.most && took < self.slice)
+    }
+}
+
+/// Measures the cases; `start` makes the command of a case.
 ///
 /// `say` is told what is measured next. `interrupted` is looked at between two processes.
 ///
@@ -43,31 +125,35 @@ type Taken = Result<Vec<Reading>, String>;
 /// Until every round is over; each process ends at its case's limit.
 pub fn run(
     cases: &[Case],
-    rounds: usize,
+    effort: Effort,
     start: impl Fn(&Case) -> Command,
     interrupted: &AtomicBool,
-    mut say: impl FnMut(&str),
+    mut say: impl FnMut(Said<'_>),
 ) -> Outcome {
     let mut taken: Vec<Taken> = cases.iter().map(|_| Ok(Vec::new())).collect();
+    let mut took = vec![Duration::ZERO; cases.len()];
     let mut is_over = false;
-    for round in 1..=rounds {
-        for (case, taken) in cases.iter().zip(&mut taken) {
+    for round in 1..=effort.most {
+        for ((case, taken), took) in cases.iter().zip(&mut taken).zip(&mut took) {
             // ORDERING: Relaxed: a flag that is looked at again and again, and nothing beside it.
             is_over = is_over || interrupted.load(Ordering::Relaxed);
             let Ok(list) = taken else { continue };
-            if is_over {
+            if is_over || !effort.grants(round, *took) {
                 continue;
             }
-            say(&format!("{case:?}, round {round} of {rounds}"));
+            let rounds = effort.rounds.max(round);
+            say(Said::Next(&format!("{case:?}, round {round} of {rounds}")));
+            let begun = Instant::now();
             match take(&mut start(case), case.limit, interrupted) {
                 Ok(reading) => list.push(reading),
                 // Whoever was interrupted did not fail.
                 Err(_) if interrupted.load(Ordering::Relaxed) => is_over = true,
                 Err(reason) => {
-                    say(&format!("{case:?}: {reason}"));
+                    say(Said::Out(&format!("{case:?}: {reason}")));
                     *taken = Err(reason);
                 }
             }
+            *took += begun.elapsed();
         }
     }
     let wrong = put_out_the_wrong(cases, &mut taken);
@@ -244,10 +330,48 @@ mod tests {
             let reading = Reading::default().with(&metric::TIME, round.get());
             sh(format!("echo '{}'", reading.to_line()))
         };
-        let outcome = run(&[case("a"), case("b")], 3, start, &NEVER, |_| {});
+        let outcome = run(
+            &[case("a"), case("b")],
+            Effort::exactly(3),
+            start,
+            &NEVER,
+            |_| {},
+        );
         let samples: Vec<_> = outcome.rows.iter().map(|row| row.samples.clone()).collect();
         assert_eq!(samples, [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]], "in turns");
         assert!(!outcome.interrupted);
+    }
+
+    #[test]
+    fn a_short_case_has_more_rounds_whatever_its_figures_are() {
+        let effort = Effort {
+            rounds: 2,
+            most: 5,
+            slice: Duration::from_secs(1),
+        };
+        let granted = |took| (1..=9).filter(|round| effort.grants(*round, took)).count();
+        assert_eq!(granted(Duration::ZERO), 5);
+        assert_eq!(granted(Duration::from_secs(1)), 2);
+        let start = |case: &Case| {
+            let reading = Reading::default().with(&metric::TIME, 1.0);
+            let wait = if case.subject == "long" {
+                "sleep 1; "
+            } else {
+                ""
+            };
+            sh(format!("{wait}echo '{}'", reading.to_line()))
+        };
+        let outcome = run(
+            &[case("short"), case("long")],
+            effort,
+            start,
+            &NEVER,
+            |_| {},
+        );
+        let samples: Vec<_> = outcome.rows.iter().map(|row| row.samples.len()).collect();
+        // A busy machine may make the short one long, but not the long one short.
+        assert!((2..=5).contains(&samples[0]), "{samples:?}");
+        assert_eq!(samples[1], 2);
     }
 
     #[test]
@@ -257,7 +381,7 @@ mod tests {
             starts.set(starts.get() + 1);
             sh("echo 'error: no threads left' >&2; exit 1")
         };
-        let outcome = run(&[case("a")], 3, start, &NEVER, |_| {});
+        let outcome = run(&[case("a")], Effort::exactly(3), start, &NEVER, |_| {});
         assert_eq!(starts.get(), 1, "not started again");
         let note = outcome.rows[0].note.as_deref().expect("a reason");
         assert!(
@@ -269,7 +393,13 @@ mod tests {
     #[test]
     fn who_hangs_is_killed() {
         let case = case("a").within(Duration::from_millis(100));
-        let outcome = run(&[case], 1, |_| sh("exec sleep 600"), &NEVER, |_| {});
+        let outcome = run(
+            &[case],
+            Effort::exactly(1),
+            |_| sh("exec sleep 600"),
+            &NEVER,
+            |_| {},
+        );
         let note = outcome.rows[0].note.as_deref().expect("a reason");
         assert!(note.starts_with("killed after"), "{note}");
     }
@@ -282,14 +412,14 @@ mod tests {
             sh(format!("echo '{}'", reading.with_answer(answer).to_line()))
         };
         let cases = [case("a"), case("b"), case("c")];
-        let outcome = run(&cases, 2, start, &NEVER, |_| {});
+        let outcome = run(&cases, Effort::exactly(2), start, &NEVER, |_| {});
         assert_eq!(outcome.wrong.len(), 1, "{:?}", outcome.wrong);
         let medians: Vec<_> = outcome.rows.iter().map(|row| row.median).collect();
         assert_eq!(medians, [Some(1.0), None, Some(1.0)]);
         let note = outcome.rows[1].note.as_deref().expect("a reason");
         assert_eq!(note, "wrong answer: 0x8, where a answers 0x7");
         // Of two, the first counts as right.
-        let outcome = run(&cases[..2], 1, start, &NEVER, |_| {});
+        let outcome = run(&cases[..2], Effort::exactly(1), start, &NEVER, |_| {});
         assert!(outcome.wrong[0].starts_with("b of "), "{:?}", outcome.wrong);
     }
 
@@ -327,7 +457,7 @@ mod tests {
             }
         };
         let cases = [case("a"), case("b"), case("c")];
-        let outcome = run(&cases, 3, start, &interrupted, |_| {});
+        let outcome = run(&cases, Effort::exactly(3), start, &interrupted, |_| {});
         assert!(outcome.interrupted);
         assert_eq!(outcome.rows[0].samples, [1.0]);
         for row in &outcome.rows[1..] {

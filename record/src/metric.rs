@@ -102,6 +102,15 @@ pub const SIDE: [Metric; 5] = [
 /// Those that a figure was made from, or is held against: beside it too, where there is room for them.
 pub const BESIDE: [Metric; 5] = [SERIAL, ONE_WORKER, SPEED_UP_BOUND, EFFICIENCY, WALK];
 
+/// Those that are counted, not timed: whatever else the machine does, they stay.
+const COUNTED: [Metric; 4] = [MEMORY, SYSTEM_CALLS, INSTRUCTIONS, SPEED_UP_BOUND];
+
+/// Whether a figure is counted, so that others' work on the machine can't change it.
+#[must_use]
+pub fn is_counted(name: &str) -> bool {
+    COUNTED.iter().any(|metric| metric.name == name)
+}
+
 /// Whether a figure explains another one of its bench and subject: it is in [`SIDE`] or [`BESIDE`].
 #[must_use]
 pub fn explains(name: &str) -> bool {

@@ -2,7 +2,11 @@
 //!
 //! A row is **noisy** when others kept the machine busy while it was measured, or when its
 //! median's interval is wider than a tenth of the median: then a second run may well give another
-//! figure, and its reader must know.
+//! figure, and its reader must know. What is counted instead of timed (bytes, system calls,
+//! instructions) is not disturbed by others, and noisy only where the counts differ.
+//!
+//! Of up to six samples the interval has all of them, so that one that was disturbed makes the row
+//! noisy: among three, nobody can say which of them was. From seven on, one at either end is left out.
 
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::noise::{self, Conditions};
-use crate::{Interval, Metric, stats};
+use crate::{Interval, Metric, metric, stats};
 
 /// A figure for one bench, subject, ground and metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,9 +107,12 @@ impl Row {
     }
 
     fn judge(&mut self) {
+        // Others take time and CPUs from a clock, but nothing from a count.
+        let clocked = !metric::is_counted(&self.metric);
+        let conditions = self.conditions.filter(|_| clocked);
         self.noise = self
             .median
-            .and_then(|median| noise::reason(median, self.interval, self.conditions));
+            .and_then(|median| noise::reason(median, self.interval, conditions));
     }
 
     /// Whether this row and another can't be told apart: their medians are equal, or their
@@ -243,6 +246,17 @@ mod tests {
         let disturbed = steady.with_conditions(Conditions::of(&[0.3], &[2_000.0]));
         let noise = disturbed.noise.expect("noisy");
         assert!(noise.contains("30 % of the machine"), "{noise}");
+    }
+
+    #[test]
+    fn what_is_counted_is_not_disturbed_by_others() {
+        let busy = Conditions::of(&[0.9], &[]);
+        let calls = Row::measured("b", &metric::SYSTEM_CALLS, "s", "host", vec![7.0, 7.0]);
+        assert_eq!(calls.with_conditions(busy).noise, None);
+        // But counts that differ do.
+        let memory = Row::measured("b", &metric::MEMORY, "s", "host", vec![7.0, 9.0]);
+        let noise = memory.with_conditions(busy).noise;
+        assert_eq!(noise.as_deref(), Some("spread 25 %"));
     }
 
     #[test]

@@ -8,10 +8,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use record::{Experiment, Report, table};
 
 use super::{Case, Setting, cases};
-use crate::{interrupt, rounds};
-
-/// Rounds of a full run, and of a quick one.
-const ROUNDS: [usize; 2] = [7, 3];
+use crate::interrupt;
+use crate::rounds::{self, Effort, Said};
 
 #[derive(clap::Args)]
 struct SettingArgs {
@@ -44,7 +42,7 @@ pub struct RunArgs {
     only: Vec<String>,
     #[command(flatten)]
     setting: SettingArgs,
-    /// Rounds, of which the median is taken [default: 7, 3 with --quick]
+    /// Rounds, of which the median is taken [default: 7, 3 with --quick, and some more of short cases]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Write every figure to this file as well
@@ -91,10 +89,9 @@ impl RunArgs {
             }
             command
         };
-        let [full, quick] = ROUNDS;
-        let rounds = match self.rounds {
-            Some(rounds) => usize::from(rounds),
-            None => setting.pick(quick, full),
+        let effort = match self.rounds {
+            Some(rounds) => Effort::exactly(usize::from(rounds)),
+            None => Effort::of(setting.quick),
         };
         let asked = |one: &&Experiment| self.labs.is_empty() || self.labs.contains(one);
         let mut report = Report::here();
@@ -112,11 +109,15 @@ impl RunArgs {
                 );
             }
             if !cases.is_empty() && !report.interrupted {
-                eprintln!("{experiment}: {} cases, {rounds} rounds", cases.len());
+                let Effort { rounds, most, .. } = effort;
+                let more = match most > rounds {
+                    true => format!(", {most} of what is short"),
+                    false => String::new(),
+                };
+                eprintln!("{experiment}: {} cases, {rounds} rounds{more}", cases.len());
             }
-            let outcome = rounds::run(&cases, rounds, start, &interrupted, |line| {
-                eprintln!("{line}");
-            });
+            let outcome = rounds::run(&cases, effort, start, &interrupted, |said| said.tell());
+            Said::end();
             report.interrupted |= outcome.interrupted;
             report.rows.extend(outcome.rows);
             wrong.extend(outcome.wrong);

@@ -12,10 +12,8 @@ use super::page;
 use super::process::Task;
 use super::workload::Workload;
 use crate::experiments::Case;
+use crate::rounds::{Effort, Said};
 use crate::{Handle, cpus, interrupt, rounds, trace};
-
-/// Rounds of a full run, and of a quick one.
-const ROUNDS: [usize; 2] = [7, 3];
 
 /// Runs workloads of one's own under models, as `cargo xtask compare` runs its programs: each sample a
 /// fresh process, taken in turns with the others', medians with their confidence intervals.
@@ -113,7 +111,7 @@ impl Lab {
         self
     }
 
-    /// Takes 3 rounds instead of 7: a look, not a measurement.
+    /// Takes 3 rounds instead of 7, and some more of what is short: a look, not a measurement.
     #[must_use]
     pub fn quick(mut self, quick: bool) -> Self {
         self.quick = quick;
@@ -193,12 +191,12 @@ impl Lab {
         self.check()?;
         let this = std::env::current_exe().context("could not find this program")?;
         let interrupted = interrupt::listen()?;
-        let rounds = self.rounds.unwrap_or(ROUNDS[usize::from(self.quick)]);
+        let effort = self.rounds.map_or(Effort::of(self.quick), Effort::exactly);
         let tasks = self.tasks();
         let cases: Vec<Case> = tasks.iter().map(|task| self.case(task)).collect();
         let start = |case: &Case| self.task(&case.bench, &case.subject).command(&this);
-        let say = |line: &str| eprintln!("{line}");
-        let outcome = rounds::run(&cases, rounds, start, &interrupted, say);
+        let outcome = rounds::run(&cases, effort, start, &interrupted, |said| said.tell());
+        Said::end();
 
         let mut report = Report::here();
         report.interrupted = outcome.interrupted;
