@@ -97,8 +97,8 @@ struct Plan {
 
 impl Plan {
     fn measure(self) -> anyhow::Result<Reading> {
-        let pool = self.way.build(self.cpus)?;
         let jobs = JOBS_A_WORKER * self.cpus;
+        let pool = self.way.build(self.cpus, jobs)?;
         let background = match self.beside {
             Beside::Nothing => None,
             Beside::Jobs(work, fed) => Some(Background::start(&pool, work, fed, jobs)?),

@@ -1,10 +1,14 @@
 //! The models, and what some of them offer for jobs that keep a worker for long.
+//!
+//! `mini-executor` and tokio have threads of their own for what blocks, and a job may hand its worker's
+//! place on. `pool-workstealing` has neither: whoever gives it such jobs gives it more workers, by
+//! `resize`. The other pools can only be built anew.
 
 use anyhow::anyhow;
 use exec_core::Handle;
 use kernel_bridge::Host;
 use mini_executor::{Runtime, Spawner};
-use record::Model;
+use record::{Model, way};
 
 use crate::model;
 use crate::peers::TokioRuntime;
@@ -18,13 +22,17 @@ pub(super) enum Way {
     Offload(Model),
     /// Like any other job, which tells the runtime that it will keep its worker.
     InPlace(Model),
+    /// Like any other job, to a pool that was given as many workers more as there are such jobs.
+    Resized(Model),
 }
 
 impl Way {
     pub(super) const ALL: &[Self] = &[
         Self::Plain(Model::OneToOne),
         Self::Plain(Model::PoolBasic),
+        Self::Plain(Model::PoolBasicCrossbeam),
         Self::Plain(Model::PoolWorkstealing),
+        Self::Resized(Model::PoolWorkstealing),
         Self::Plain(Model::MiniExecutor),
         Self::Offload(Model::MiniExecutor),
         Self::InPlace(Model::MiniExecutor),
@@ -36,23 +44,38 @@ impl Way {
 
     pub(super) const fn model(self) -> Model {
         match self {
-            Self::Plain(model) | Self::Offload(model) | Self::InPlace(model) => model,
+            Self::Plain(model)
+            | Self::Offload(model)
+            | Self::InPlace(model)
+            | Self::Resized(model) => model,
         }
     }
 
     /// The name in the tables: the model's, and its own word for the way.
     pub(super) fn name(self) -> String {
         let model = self.model();
-        match (self, model) {
-            (Self::Plain(_), _) => model.name().to_owned(),
-            (Self::Offload(_), Model::Tokio) => format!("{model}-spawn-blocking"),
-            (Self::Offload(_), _) => format!("{model}-unblock"),
-            (Self::InPlace(_), _) => format!("{model}-in-place"),
-        }
+        let way = match (self, model) {
+            (Self::Plain(_), _) => return model.name().to_owned(),
+            (Self::Offload(_), Model::Tokio) => way::SPAWN_BLOCKING,
+            (Self::Offload(_), _) => way::UNBLOCK,
+            (Self::InPlace(_), _) => way::IN_PLACE,
+            (Self::Resized(_), _) => way::RESIZE,
+        };
+        format!("{model}-{way}")
     }
 
-    /// Builds the model.
-    pub(super) fn build(self, cpus: usize) -> anyhow::Result<Pool> {
+    /// Builds the model, for so many jobs that keep a worker.
+    pub(super) fn build(self, cpus: usize, jobs: usize) -> anyhow::Result<Pool> {
+        if let Self::Resized(_) = self {
+            let builder = pool_workstealing::ThreadPoolBuilder::new().num_threads(cpus);
+            let pool = builder.max_threads(cpus + jobs).build()?;
+            pool.resize(cpus + jobs)?;
+            return Ok(Pool {
+                way: self,
+                handle: Handle::new(pool).into_dyn(),
+                offload: Offload::None,
+            });
+        }
         Ok(match self.model() {
             Model::MiniExecutor => {
                 let runtime = Runtime::builder().workers(cpus).build()?;
