@@ -37,7 +37,7 @@ pub struct Report {
 #[non_exhaustive]
 pub enum ReadError {
     /// The file could not be read.
-    #[error("could not read {}: {source}", path.display())]
+    #[error("could not read {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// The text is not JSON, or a field is missing or of another type.
-    #[error("not a report: {0}")]
+    #[error("not a report")]
     Json(#[from] serde_json::Error),
     /// The file has another layout.
     #[error("report has schema {0}; this program reads schema {SCHEMA}")]

@@ -3,7 +3,7 @@
 //! Nothing here says who is better. A criterion names a bench and a metric, whose direction is the metric's
 //! own; the verdict comes from the rows.
 
-use record::{Experiment, Model, Row, metric};
+use record::{Experiment, Model, Row, metric, way};
 use workloads::Workload;
 
 use super::wishes::{Waits, Wishes};
@@ -192,6 +192,14 @@ impl Candidate {
         }
     }
 
+    /// Whether a subject is this one, used in one of the ways that it has.
+    pub(crate) fn is(self, subject: &str) -> bool {
+        subject.strip_prefix(self.name()).is_some_and(|rest| {
+            let way = rest.strip_prefix('-');
+            rest.is_empty() || way.is_some_and(|way| way::ALL.contains(&way))
+        })
+    }
+
     /// Whether a job that crashes leaves the others alone: a property, which nobody has to measure.
     pub(crate) const fn isolates(self) -> bool {
         matches!(self, Self::PoolProcess)
@@ -224,6 +232,14 @@ mod tests {
         assert_eq!(bench(&criterion), ["create/time/100"]);
         assert_eq!(bench(&criterion.clone().least()), ["create/time/1"]);
         assert!(bench(&Criterion::new("", "fib", "time")).is_empty());
+    }
+
+    #[test]
+    fn a_way_out_is_its_models_and_another_model_is_none() {
+        let mini = Candidate::Model(Model::MiniExecutor);
+        assert!(mini.is("mini-executor") && mini.is("mini-executor-unblock"));
+        assert!(!mini.is("mini-executor-native") && !mini.is("mini"));
+        assert!(!Candidate::Model(Model::PoolBasic).is("pool-basic-crossbeam"));
     }
 
     #[test]

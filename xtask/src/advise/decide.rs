@@ -6,11 +6,14 @@
 //! 2. For each criterion that has figures, a candidate's *loss* is how many times its median is
 //!    worse than the best of those left; whoever ties with the best loses nothing. Who has no figure where
 //!    another one has is out too: nothing is guessed. Only where a property leaves one candidate, that one
-//!    stays, and the figure is said to be missing.
+//!    stays, and the figure is said to be missing. Where a model can be used in several ways
+//!    ([`record::way`]), its best one counts, and is named.
 //! 3. The least product of losses is advised, the next one is the runner-up. Where both have the same
 //!    losses, or tie in every criterion, they are a tie, and the list's order decides nothing.
 //! 4. What would change the answer is found by the same function: with each wish alone, and with each
 //!    wish that was not made.
+
+use std::time::Duration;
 
 use record::{Row, table};
 
@@ -133,13 +136,13 @@ fn ranked(wishes: &Wishes, rows: &[Row]) -> Advice {
     let next = &rest[..place(rest)];
     for (at, (criterion, _)) in judged.iter().enumerate() {
         if let (None, Some(first)) = (&advice.headline, best.first()) {
-            let figure = told(first.candidate, first.rows[at]);
+            let figure = told(criterion, first.rows[at]);
             advice.headline = Some(format!("{}: {figure}", criterion.wish));
         }
         let told: Vec<String> = best
             .iter()
             .chain(next)
-            .map(|rival| told(rival.candidate, rival.rows[at]))
+            .map(|rival| told(criterion, rival.rows[at]))
             .collect();
         if !told.is_empty() {
             advice
@@ -159,10 +162,16 @@ fn figures<'a>(
 ) -> Result<Vec<&'a Row>, String> {
     let mut rows = Vec::new();
     for (criterion, own) in judged {
-        let row = own.iter().find(|row| row.subject == candidate.name());
-        let Some(row) = row else {
-            return Err(format!("no figure of {}", criterion.part));
+        let mut ways = own.iter().filter(|row| candidate.is(&row.subject));
+        let first = ways.clone().find(|row| row.median.is_some());
+        let Some(row) = first.or_else(|| ways.next()) else {
+            return Err(format!("{} does not measure it", criterion.part));
         };
+        // Of the ways in which it can be used the best: whoever takes it may choose.
+        let row = ways.fold(
+            row,
+            |best, row| if is_better(row, best) { row } else { best },
+        );
         let Some(median) = row.median else {
             let why = row.note.as_deref().unwrap_or("nobody knows why");
             return Err(format!("no figure of {}: {why}", row.bench));
@@ -190,16 +199,15 @@ fn figures<'a>(
 
 fn best<'a>(rivals: &[Rival<'a>], at: usize) -> Option<&'a Row> {
     let rows = rivals.iter().map(|rival| rival.rows[at]);
-    rows.reduce(|best, row| {
-        let is_better = match (row.median, best.median) {
-            (Some(row_median), Some(best_median)) if row.lower_is_better => {
-                row_median < best_median
-            }
-            (Some(row_median), Some(best_median)) => row_median > best_median,
-            _ => false,
-        };
-        if is_better { row } else { best }
-    })
+    rows.reduce(|best, row| if is_better(row, best) { row } else { best })
+}
+
+fn is_better(row: &Row, than: &Row) -> bool {
+    match (row.median, than.median) {
+        (Some(own), Some(other)) if row.lower_is_better => own < other,
+        (Some(own), Some(other)) => own > other,
+        _ => false,
+    }
 }
 
 /// How many times worse a row is than the best one.
@@ -229,14 +237,19 @@ fn is_tie(a: &Rival<'_>, b: &Rival<'_>) -> bool {
 }
 
 /// A figure with its interval and its doubts.
-fn told(candidate: Candidate, row: &Row) -> String {
+fn told(criterion: &Criterion, row: &Row) -> String {
     let noisy = if row.noise.is_some() { ", noisy" } else { "" };
+    let is_missed = |target: &f64| match row.lower_is_better {
+        true => row.median > Some(*target),
+        false => row.median < Some(*target),
+    };
+    let missed = match criterion.target.filter(is_missed) {
+        Some(target) => format!(", and {} were asked for", table::figure(row, Some(target))),
+        None => String::new(),
+    };
     let figure = table::figure(row, row.median);
-    format!(
-        "{} {figure} ({}{noisy})",
-        candidate.name(),
-        table::interval(row)
-    )
+    let interval = table::interval(row);
+    format!("{} {figure} ({interval}{noisy}{missed})", row.subject)
 }
 
 /// Finds other wishes that bring other answers.
@@ -252,6 +265,9 @@ fn changes(wishes: &Wishes, rows: &[Row], best: &[Candidate]) -> Vec<String> {
             )
         }));
     }
+    if best.is_empty() {
+        changes.extend(reachable(wishes, rows));
+    }
     for (one, name) in each_more(wishes) {
         let other = ranked(&one, rows);
         if other.unmeasured.is_empty() {
@@ -259,6 +275,29 @@ fn changes(wishes: &Wishes, rows: &[Row], best: &[Candidate]) -> Vec<String> {
         }
     }
     changes
+}
+
+/// The nearest target that somebody reaches, where nobody reaches the one that was asked for.
+fn reachable(wishes: &Wishes, rows: &[Row]) -> Option<String> {
+    wishes.latency_target?;
+    let nobody = Wishes {
+        latency_target: Some(Duration::from_secs(3600)),
+        ..*wishes
+    };
+    let criterion = criteria::of(&nobody).pop()?;
+    let of_candidates = criterion.rows(rows).into_iter().filter(|row| {
+        let is_left = |one: &Candidate| !wishes.isolation || one.isolates();
+        Candidate::all().any(|one| is_left(&one) && one.is(&row.subject))
+    });
+    let nearest =
+        of_candidates.reduce(|best, row| if is_better(row, best) { row } else { best })?;
+    let target = Duration::try_from_secs_f64(nearest.median? / 1e9).ok()?;
+    let one = Wishes {
+        latency_target: Some(target),
+        ..*wishes
+    };
+    let target = table::figure(nearest, nearest.median);
+    told_change(&format!("with {target} instead"), &ranked(&one, rows), &[])
 }
 
 fn told_change(condition: &str, other: &Advice, best: &[Candidate]) -> Option<String> {

@@ -13,13 +13,13 @@ mod criteria;
 mod decide;
 mod wishes;
 
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use record::{Report, Row};
+use record::{Report, Row, metric};
 
 use crate::process;
 use wishes::Wishes;
@@ -52,11 +52,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if wishes.is_empty() {
         let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         if is_terminal {
-            wishes = Wishes::ask().context("could not ask")?;
+            wishes = match Wishes::ask() {
+                Err(dialoguer::Error::IO(why)) if why.kind() == ErrorKind::Interrupted => {
+                    // A menu has hidden it.
+                    let _ = dialoguer::console::Term::stderr().show_cursor();
+                    eprintln!("interrupted");
+                    return Ok(ExitCode::from(process::INTERRUPTED_STATUS));
+                }
+                asked => asked.context("could not ask")?,
+            };
         }
         if wishes.is_empty() {
+            let said = match is_terminal {
+                true => "by these answers any model will do",
+                false => "nothing to advise on",
+            };
             eprintln!(
-                "error: nothing to advise on; say what the work is like: --isolation, --cpu-bound, --parallel, \
+                "error: {said}; say what the work is like: --isolation, --cpu-bound, --parallel, \
                  --waits few|many, --blocking, --latency-target 2ms"
             );
             return Ok(ExitCode::from(2));
@@ -72,6 +84,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     println!("{}", answer::render(&advice));
     println!("{}", source(&report, args.json.as_deref()));
+    if let (Some(path), false) = (&args.json, advice.unmeasured.is_empty()) {
+        println!(
+            "what is not measured is not in {}: leave --json out, and it is measured now",
+            path.display()
+        );
+    }
     Ok(
         match (
             report.interrupted && args.json.is_none(),
@@ -84,16 +102,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     )
 }
 
-/// Where the figures come from, and how far they can be trusted.
+/// Where the figures come from, and how far they can be trusted: those that explain others don't count.
 fn source(report: &Report, path: Option<&Path>) -> String {
-    let noisy = |row: &&Row| row.noise.is_some();
+    let own = |row: &&Row| !metric::explains(&row.metric);
+    let noisy = |row: &&Row| own(row) && row.noise.is_some();
     let from = match path {
         Some(path) => format!("the figures: {}", path.display()),
         None => "the figures: measured just now".to_owned(),
     };
-    let (all, noisy) = (report.rows.len(), report.rows.iter().filter(noisy).count());
+    let count = |which: &dyn Fn(&&Row) -> bool| report.rows.iter().filter(|row| which(row)).count();
+    let (all, noisy) = (count(&own), count(&noisy));
+    let again = match noisy * 2 > all {
+        true => ": measure again on a quiet machine, or with --full, before you rely on it",
+        false => "",
+    };
     format!(
-        "{from}, on {} with {} CPUs, revision {}; {noisy} of {all} rows are noisy",
+        "{from}, on {} with {} CPUs, revision {}; {noisy} of {all} are noisy{again}",
         report.machine.cpu, report.machine.cores, report.git
     )
 }

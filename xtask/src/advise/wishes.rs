@@ -47,7 +47,11 @@ impl Wishes {
     /// # Errors
     /// Where the terminal can't be read.
     pub(crate) fn ask() -> Result<Self, dialoguer::Error> {
-        let yes = |prompt: &str| Confirm::new().with_prompt(prompt).default(false).interact();
+        // With the line's end: else the "es" of a "yes" would answer the next question.
+        let yes = |prompt: &str| {
+            let question = Confirm::new().with_prompt(prompt).default(false);
+            question.wait_for_newline(true).interact()
+        };
         let isolation = yes("May a job crash or hang, and must the rest go on?")?;
         let cpu_bound = yes("Do jobs compute most of the time?")?;
         let parallel = yes("Does one job divide itself (fork-join, sorting, searching)?")?;

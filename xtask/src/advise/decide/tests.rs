@@ -181,6 +181,61 @@ fn a_target_puts_out_whoever_misses_it_for_certain() {
 }
 
 #[test]
+fn a_target_that_nobody_reaches_is_answered_with_one_that_somebody_does() {
+    let wishes = Wishes {
+        parallel: false,
+        latency_target: Some(Duration::from_micros(1)),
+        ..PARALLEL
+    };
+    let figures = [(Model::Tokio, [1e6, 1.1e6, 1.2e6])];
+    let advice = decide(&wishes, &rows("mixed/compute", &LATENCY_P99, &figures));
+    assert!(advice.best.is_empty());
+    let change = advice.changes.first().expect("a change");
+    assert!(
+        change.starts_with("with 1.10 ms instead: tokio"),
+        "{change}"
+    );
+}
+
+#[test]
+fn a_median_beyond_the_target_is_said_to_be() {
+    // Its interval reaches the target, so it is not out for certain.
+    let wishes = Wishes {
+        parallel: false,
+        latency_target: Some(Duration::from_millis(1)),
+        ..PARALLEL
+    };
+    let figures = [(Model::Tokio, [0.9e6, 1.1e6, 1.2e6])];
+    let advice = decide(&wishes, &rows("mixed/compute", &LATENCY_P99, &figures));
+    assert_eq!(names(&advice.best), ["tokio"]);
+    let reason = &advice.reasons[0];
+    assert!(reason.contains("and 1.00 ms were asked for"), "{reason}");
+}
+
+#[test]
+fn the_best_way_to_use_a_model_counts_and_is_named() {
+    let wishes = Wishes {
+        parallel: false,
+        blocking: true,
+        ..PARALLEL
+    };
+    let figures = [(Model::Rayon, [5e6; 3]), (Model::MiniExecutor, [8e6; 3])];
+    let mut all = rows("mixed/blocking", &LATENCY_P99, &figures);
+    let way = |name: &str, ns: f64| {
+        Row::measured("mixed/blocking", &LATENCY_P99, name, "host", vec![ns; 3])
+    };
+    all.push(way("mini-executor-unblock", 1e6));
+    all.push(way("mini-executor-in-place", 2e6));
+    // Another program's own calls are no way to use the model through the handle.
+    all.push(way("rayon-native", 1e3));
+    let advice = decide(&wishes, &all);
+    assert_eq!(names(&advice.best), ["mini-executor"]);
+    let reason = &advice.reasons[0];
+    assert!(reason.contains("mini-executor-unblock 1.00 ms"), "{reason}");
+    assert!(!reason.contains("in-place"), "{reason}");
+}
+
+#[test]
 fn isolation_is_a_property_and_its_price_is_a_figure() {
     let wishes = Wishes {
         isolation: true,
