@@ -9,6 +9,10 @@
 //! Run them with `cargo xtask loom`; without `--cfg loom` this package is empty.
 #![cfg(loom)]
 
+// Its functions stand in front of the C library's; other systems do without.
+#[cfg(target_os = "linux")]
+mod stacks;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -53,6 +57,11 @@ fn explore(builder: loom::model::Builder, least: usize, model: impl Fn() + Send 
     });
     let executions = executions.load(Relaxed);
     println!("{executions} executions");
+    #[cfg(target_os = "linux")]
+    assert!(
+        executions == 1 || stacks::reused() > 0,
+        "no stack was kept: the functions of `stacks` are not called"
+    );
     assert!(
         executions >= least,
         "only {executions} executions, expected at least {least}"
