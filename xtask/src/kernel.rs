@@ -10,29 +10,30 @@ mod contract;
 mod expect;
 pub(crate) mod labs;
 mod measure;
+mod plan;
 pub(crate) mod programs;
 mod run;
 mod shell;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use crate::counts::Counts;
+pub(crate) use plan::test_all;
+
 use crate::initrd::Entry;
 use crate::process;
-use crate::progress::Progress;
 use crate::qemu;
 use crate::workspace;
 
 /// Names the build folder where the default, `kernel/target`, will not do.
 const TARGET_VARIABLE: &str = "KERNEL_TARGET_DIR";
 
-/// How long a build may take.
-const BUILD_LIMIT: Duration = Duration::from_mins(5);
+/// How long a build may take; a quiet machine takes one minute.
+pub(crate) const BUILD_LIMIT: Duration = Duration::from_mins(20);
 
 /// The numbers of processors that the tests run on.
 pub(crate) const TESTED_CPUS: [u32; 3] = [1, 2, 4];
@@ -53,9 +54,12 @@ pub(crate) enum Verb {
         /// Numbers of processors, separated by commas
         #[arg(long, value_delimiter = ',', default_values_t = TESTED_CPUS, value_parser = cpus_parser())]
         cpus: Vec<u32>,
-        /// Boot each case this many times
+        /// Boot each case this many times, one pass after another
         #[arg(long, default_value_t = 1)]
         repeat: u32,
+        /// How many processors boots may take together [default: those of the host]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        jobs: Option<u32>,
     },
     /// Boot one program: its output is this command's, its status too
     Run(run::Args),
@@ -82,8 +86,14 @@ pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
             filter,
             cpus,
             repeat,
+            jobs,
         } => {
-            let counts = test(cpus, filter.as_deref(), *repeat)?;
+            let counts = plan::test(&plan::Wish {
+                cpus,
+                filter: filter.as_deref(),
+                repeat: *repeat,
+                jobs: *jobs,
+            })?;
             println!("{counts}");
             Ok(if counts.failed == 0 {
                 ExitCode::SUCCESS
@@ -156,6 +166,19 @@ pub(crate) fn target() -> PathBuf {
 /// # Errors
 /// With cargo's own words.
 pub(crate) fn build(profile: Profile) -> anyhow::Result<Images> {
+    let finished = process::run(&mut build_command(profile), BUILD_LIMIT);
+    if !finished.outcome.success() {
+        bail!(
+            "building the kernel failed: {}\n{}",
+            finished.outcome,
+            finished.stderr
+        );
+    }
+    executables(&finished.stdout)
+}
+
+/// The command that builds the kernel and its programs, and tells what it has made.
+pub(crate) fn build_command(profile: Profile) -> Command {
     let mut command = workspace::cargo_in(&workspace::root().join("kernel"));
     command
         .args([
@@ -177,15 +200,7 @@ pub(crate) fn build(profile: Profile) -> anyhow::Result<Images> {
     ] {
         command.env_remove(variable);
     }
-    let finished = process::run(&mut command, BUILD_LIMIT);
-    if !finished.outcome.success() {
-        bail!(
-            "building the kernel failed: {}\n{}",
-            finished.outcome,
-            finished.stderr
-        );
-    }
-    executables(&finished.stdout)
+    command
 }
 
 /// Reads which executables cargo says it has made.
@@ -212,122 +227,6 @@ fn executables(messages: &str) -> anyhow::Result<Images> {
         kernel: kernel.context("cargo built no kernel")?,
         programs,
     })
-}
-
-/// Something that is tested on a number of processors.
-enum Test {
-    Case(&'static bench::Case),
-    Shell,
-    Foreign(contract::Program),
-    /// An experiment of the lab: its test's name, and its own.
-    Lab(String, &'static str),
-}
-
-impl Test {
-    fn name(&self) -> &str {
-        match self {
-            Self::Case(case) => case.name,
-            Self::Shell => "shell",
-            Self::Foreign(program) => &program.name,
-            Self::Lab(name, _) => name,
-        }
-    }
-
-    fn cpus(&self) -> &[u32] {
-        match self {
-            Self::Case(case) => case.cpus,
-            Self::Shell => &[2],
-            Self::Lab(..) => &[1, 2],
-            Self::Foreign(program) => &program.cpus,
-        }
-    }
-}
-
-/// Boots every test case whose name contains `filter` on every number of processors in `cpus`,
-/// `repeat` times, and checks the instruction counts.
-///
-/// A case that is not meant for a number of processors is not counted there. Without QEMU every
-/// case counts as skipped, and the reason is printed.
-///
-/// # Errors
-/// Where the kernel can't be built or QEMU can't run.
-pub(crate) fn test(cpus: &[u32], filter: Option<&str>, repeat: u32) -> anyhow::Result<Counts> {
-    let chosen = |name: &str| filter.is_none_or(|part| name.contains(part));
-    let labs = labs::experiments().into_iter();
-    let labs = labs.map(|name| Test::Lab(format!("lab {name}"), name));
-    let tests: Vec<_> = cases::all()
-        .map(Test::Case)
-        .chain([Test::Shell])
-        .chain(contract::programs()?.into_iter().map(Test::Foreign))
-        .chain(labs)
-        .collect();
-    let plan: Vec<_> = (0..repeat)
-        .flat_map(|_| cpus)
-        .flat_map(|&cpus| tests.iter().map(move |test| (test, cpus)))
-        .filter(|(test, cpus)| chosen(test.name()) && test.cpus().contains(cpus))
-        .collect();
-    let measured = chosen("measure");
-    if plan.is_empty() && !measured {
-        bail!("no case is named like '{}'", filter.unwrap_or_default());
-    }
-    let mut counts = Counts::default();
-    let program = match qemu::ensure().program() {
-        Ok(program) => program,
-        Err(why) => {
-            eprintln!("not run: {why}");
-            counts.skipped = (plan.len() + usize::from(measured)) as u64;
-            return Ok(counts);
-        }
-    };
-    let images = build(Profile::Release)?;
-    let bench = bench::Bench::new(&program, &images)?;
-    let progress = Progress::new(plan.len() + usize::from(measured));
-    let foreign = contract::Foreign::build(bench.dir());
-    for (test, cpus) in plan {
-        progress.begin(&format!("{} on {cpus} cpu", test.name()), false);
-        let result = match (test, &foreign) {
-            (Test::Case(case), _) => bench.run(case, cpus),
-            (Test::Shell, _) => shell::test(bench.machine(cpus), bench.dir()),
-            (Test::Lab(_, name), _) => labs::test(name, &bench, cpus),
-            (Test::Foreign(program), Ok(foreign)) => foreign.test(program, bench.machine(cpus)),
-            (Test::Foreign(program), Err(why)) => {
-                progress.say(&format!("not run: {}: {why:#}", program.name));
-                counts.skipped += 1;
-                progress.done();
-                continue;
-            }
-        };
-        match result {
-            Ok(()) => counts.passed += 1,
-            Err(why) => {
-                counts.failed += 1;
-                let name = test.name();
-                progress.say(&format!("FAILED {name} on {cpus} cpu: {why:#}"));
-            }
-        }
-        progress.done();
-    }
-    if measured {
-        progress.begin("measure", false);
-        match measure::figures(&program, &images) {
-            Ok(figures) => {
-                for figure in &figures {
-                    if figure.within_bar() {
-                        counts.passed += 1;
-                    } else {
-                        counts.failed += 1;
-                        progress.say(&format!("FAILED {figure}"));
-                    }
-                }
-            }
-            Err(why) => {
-                counts.failed += 1;
-                progress.say(&format!("FAILED measure: {why:#}"));
-            }
-        }
-        progress.done();
-    }
-    Ok(counts)
 }
 
 #[cfg(test)]

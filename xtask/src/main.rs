@@ -10,6 +10,7 @@ mod bench;
 mod browser;
 mod compare;
 mod counts;
+mod idle_class;
 mod initrd;
 mod kernel;
 mod loom;

@@ -25,7 +25,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::time::TimeValLike as _;
 use nix::unistd::Pid;
 use wait_timeout::ChildExt as _;
 
@@ -251,6 +253,17 @@ fn finish(child: &mut Child, group: i32, limit: Duration) -> io::Result<Outcome>
     }
     live().remove(&group);
     outcome
+}
+
+/// The processors' time of all children that have ended and were waited for, theirs included.
+pub(crate) fn children_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else {
+        return Duration::ZERO;
+    };
+    [usage.user_time(), usage.system_time()]
+        .iter()
+        .map(|time| Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0)))
+        .sum()
 }
 
 fn kill(group: i32) {

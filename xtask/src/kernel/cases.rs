@@ -43,6 +43,7 @@ const fn usual(name: &'static str, line: &'static str, console: &'static [&'stat
         console,
         end: End::Success,
         cpus: ALL,
+        is_short: false,
     }
 }
 
@@ -68,10 +69,19 @@ const fn dies(name: &'static str, line: &'static str, console: &'static [&'stati
     }
 }
 
+/// As [`dies`], by a fault of its one thread.
+const fn killed(name: &'static str, line: &'static str, console: &'static [&'static str]) -> Case {
+    Case {
+        is_short: true,
+        ..dies(name, line, console)
+    }
+}
+
 /// A boot that ends in the kernel's own panic.
 const fn panics(name: &'static str, line: &'static str, console: &'static [&'static str]) -> Case {
     Case {
         end: End::Panic,
+        is_short: true,
         ..usual(name, line, console)
     }
 }

@@ -1,10 +1,10 @@
 //! Programs that do wrong: the kernel says which thread, where and why, and ends the process alone.
 
 use super::super::bench::Case;
-use super::{DIED, dies, panics};
+use super::{DIED, dies, killed, panics};
 
 pub(super) const CASES: &[Case] = &[
-    dies(
+    killed(
         "fault read-null",
         "init=/fault read-null",
         &[
@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault read-unmapped",
         "init=/fault read-unmapped",
         &[
@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault read-kernel",
         "init=/fault read-kernel",
         &[
@@ -31,7 +31,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault read-not-canonical",
         "init=/fault read-not-canonical",
         &[
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault write-kernel",
         "init=/fault write-kernel",
         &[
@@ -49,7 +49,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault write-code",
         "init=/fault write-code",
         &[
@@ -58,7 +58,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault write-constant",
         "init=/fault write-constant",
         &[
@@ -67,7 +67,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault write-read-only",
         "init=/fault write-read-only",
         &[
@@ -77,7 +77,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault execute-data",
         "init=/fault execute-data",
         &[
@@ -86,7 +86,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault execute-kernel",
         "init=/fault execute-kernel",
         &[
@@ -95,7 +95,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault read-after-unmap",
         "init=/fault read-after-unmap",
         &[
@@ -104,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault divide",
         "init=/fault divide",
         &[
@@ -113,7 +113,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault undefined",
         "init=/fault undefined",
         &[
@@ -122,7 +122,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault overflow-stack",
         "init=/fault overflow-stack",
         &[
@@ -131,7 +131,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault return-from-thread",
         "init=/fault return-from-thread",
         &[
@@ -140,7 +140,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault in-a-thread",
         "init=/fault in-a-thread",
         &[
@@ -149,7 +149,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault exhaust-memory",
         "init=/fault exhaust-memory",
         &[
@@ -167,7 +167,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault halt",
         "init=/fault halt",
         &[
@@ -176,7 +176,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault mask-interrupts",
         "init=/fault mask-interrupts",
         &[
@@ -185,7 +185,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault write-port",
         "init=/fault write-port",
         &[
@@ -194,7 +194,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault load-page-table",
         "init=/fault load-page-table",
         &[
@@ -203,7 +203,7 @@ pub(super) const CASES: &[Case] = &[
             DIED,
         ],
     ),
-    dies(
+    killed(
         "fault interrupt",
         "init=/fault interrupt",
         &[
