@@ -120,6 +120,8 @@ mod scope;
 #[cfg(not(loom))]
 mod search;
 #[cfg(not(loom))]
+mod seat;
+#[cfg(not(loom))]
 mod spawn;
 #[cfg(not(loom))]
 mod stats;

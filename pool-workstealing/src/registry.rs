@@ -14,10 +14,7 @@
 //!
 //! A deadline that has passed, and `Now`, set `STOPPED` at once.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use exec_core::{
@@ -32,22 +29,20 @@ use exec_core::{
     task::TaskRef,
     unwind::{self, Payload},
 };
-use flight_recorder::{Recording, Ring};
+use flight_recorder::Recording;
 
 use crate::{
-    fork::Fork,
     futures::Alive,
     job::QueuedJob,
     policy::WaitPolicy,
     queue::{
-        deque::{self, Steal, Stealer},
         injector::{Injector, Reader},
-        spill::{self, Spill},
-        split::Split,
+        spill,
     },
+    seat::Seat,
     sleep::Sleep,
-    stats::{Counters, WorkerStats},
-    worker::{Local, Worker},
+    stats::WorkerStats,
+    worker::Worker,
 };
 
 const OPEN: u8 = 0;
@@ -62,130 +57,6 @@ pub(crate) type PanicHandler = dyn Fn(Payload) + Send + Sync;
 pub(crate) type ChooseCpu = dyn Fn(usize) -> Option<usize> + Send + Sync;
 /// What is called when a worker starts or ends, with its index.
 pub(crate) type IndexHandler = dyn Fn(usize) + Send + Sync;
-
-/// A worker's place: what others may reach of it, and a room of its own.
-#[repr(C)]
-pub(crate) struct Seat {
-    /// The second halves of its joins; first, so that a join reaches it in one step.
-    pub(crate) split: Split<Fork>,
-    /// What only the thread that sits here touches.
-    pub(crate) local: Local,
-    /// The thieves' end of its spawned jobs.
-    pub(crate) stealer: Stealer<QueuedJob>,
-    /// What it spawned beyond its deque; the thread that sits here adds.
-    pub(crate) spill: Spill<QueuedJob>,
-    /// The owner's end, while no thread sits here.
-    deque: Mutex<Option<deque::Worker<QueuedJob>>>,
-    /// Jobs for this worker alone.
-    mail: Mutex<Mail>,
-    has_mail: AtomicBool,
-    /// Jobs of `spawn_fifo`, oldest first; each has a token in a deque.
-    fifo: Mutex<VecDeque<QueuedJob>>,
-    /// What it did lately, once recording was started.
-    pub(crate) ring: Ring,
-    /// A queued job is being run here.
-    pub(crate) running: AtomicBool,
-    pub(crate) counters: CachePadded<Counters>,
-}
-
-/// A worker's mailbox.
-#[derive(Default)]
-struct Mail {
-    jobs: VecDeque<QueuedJob>,
-    /// The worker has left: nobody would take it out.
-    gone: bool,
-}
-
-impl Seat {
-    fn new(workers: usize) -> Self {
-        let deque = deque::Worker::new_lifo();
-        Self {
-            split: Split::new(workers),
-            local: Local::empty(),
-            stealer: deque.stealer(),
-            spill: Spill::new(),
-            deque: Mutex::new(Some(deque)),
-            mail: Mutex::new(Mail::default()),
-            has_mail: AtomicBool::new(false),
-            fifo: Mutex::new(VecDeque::new()),
-            ring: Ring::new(),
-            running: AtomicBool::new(false),
-            counters: CachePadded::new(Counters::default()),
-        }
-    }
-
-    /// The owner's end of the deque, for the thread that sits down.
-    pub(crate) fn sit(&self) -> deque::Worker<QueuedJob> {
-        self.deque
-            .lock()
-            .take()
-            .expect("invariant: one thread a seat")
-    }
-
-    /// The thread leaves.
-    pub(crate) fn leave(&self, deque: deque::Worker<QueuedJob>) {
-        *self.deque.lock() = Some(deque);
-    }
-
-    /// Whether a job for this worker alone is here.
-    pub(crate) fn has_mail(&self) -> bool {
-        self.has_mail.load(Acquire)
-    }
-
-    /// The oldest job for this worker alone.
-    pub(crate) fn take_mail(&self) -> Option<QueuedJob> {
-        if !self.has_mail() {
-            return None;
-        }
-        let mut mail = self.mail.lock();
-        let job = mail.jobs.pop_front();
-        self.has_mail.store(!mail.jobs.is_empty(), Release);
-        job
-    }
-
-    /// Takes mail again, for the thread that is about to sit down.
-    pub(crate) fn open_mail(&self) {
-        self.mail.lock().gone = false;
-    }
-
-    /// Takes no more mail; what is here comes back.
-    pub(crate) fn close_mail(&self) -> VecDeque<QueuedJob> {
-        let mut mail = self.mail.lock();
-        mail.gone = true;
-        self.has_mail.store(false, Release);
-        std::mem::take(&mut mail.jobs)
-    }
-
-    /// Adds a job of `spawn_fifo`.
-    pub(crate) fn push_fifo(&self, job: QueuedJob) {
-        self.fifo.lock().push_back(job);
-    }
-
-    /// Whether a job that was spawned here waits.
-    pub(crate) fn has_spawned(&self) -> bool {
-        !self.stealer.is_empty() || !self.spill.is_empty()
-    }
-
-    /// Takes one of its spawned jobs; of those beyond the deque first, which come cheaper.
-    #[inline]
-    pub(crate) fn take_spawned(&self, reader: &spill::Reader<QueuedJob>) -> Option<QueuedJob> {
-        self.spill.take_by(reader).or_else(|| self.steal_spawned())
-    }
-
-    /// Takes one of the jobs in its deque.
-    pub(crate) fn steal_spawned(&self) -> Option<QueuedJob> {
-        if self.stealer.is_empty() {
-            return None;
-        }
-        loop {
-            match self.stealer.steal() {
-                Steal::Success(job) => return Some(job),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
-    }
-}
 
 /// What was chosen when the pool was built.
 pub(crate) struct Config {
@@ -377,18 +248,11 @@ impl Registry {
 
     /// Gives worker `who` a job that only it may run; drops the job when that worker has left.
     pub(crate) fn mail(&self, who: usize, job: QueuedJob) {
-        let seat = &self.seats[who];
         self.mailed.fetch_add(1, Relaxed);
-        {
-            let mut mail = seat.mail.lock();
-            if mail.gone {
-                drop(mail);
-                self.count_cancelled();
-                // Dropping it tells whoever waits for it.
-                return drop(job);
-            }
-            mail.jobs.push_back(job);
-            seat.has_mail.store(true, Release);
+        if let Err(job) = self.seats[who].push_mail(job) {
+            self.count_cancelled();
+            // Dropping it tells whoever waits for it.
+            return drop(job);
         }
         // ORDERING: pairs with the fences of `sleep` and `block`: the look sees the mail, or
         // this sees the worker on the list or blocked.
@@ -398,7 +262,7 @@ impl Registry {
 
     /// Runs the oldest job of `spawn_fifo` of worker `who`: what its token does.
     pub(crate) fn run_fifo(&self, who: usize) {
-        let job = self.seats[who].fifo.lock().pop_front();
+        let job = self.seats[who].pop_fifo();
         if let Some(Err(payload)) = job.map(QueuedJob::run) {
             self.unseen_panic(payload);
         }

@@ -18,7 +18,7 @@ use flight_recorder::Event;
 use crate::{
     job::QueuedJob,
     queue::split::Offer,
-    registry::Seat,
+    seat::Seat,
     worker::{Work, Worker},
 };
 

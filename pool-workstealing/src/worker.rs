@@ -25,8 +25,9 @@ use crate::{
     job::QueuedJob,
     policy::WaitPolicy,
     queue::{deque, injector::Reader, spill},
-    registry::{Refused, Registry, Seat},
+    registry::{Refused, Registry},
     search::POLL_MAX,
+    seat::Seat,
     sleep::Sleep,
 };
 
