@@ -483,6 +483,7 @@ impl<T: Threads> Builder<T> {
             stack_size: self.stack_size,
             seat: None,
             guest: TryLock::new(guest),
+            callers: Padded(AtomicUsize::new(0)),
             guest_runs: AtomicBool::new(false),
             outside_tasks: (0..OUTSIDE_LISTS)
                 .map(|_| {

@@ -20,8 +20,8 @@ use core::{
 use exec_core::{
     Nanos, Threads,
     sync::atomic::{
-        AtomicBool,
-        Ordering::{AcqRel, Acquire, Release, SeqCst},
+        AtomicBool, AtomicUsize,
+        Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
         fence,
     },
     unwind,
@@ -68,6 +68,39 @@ impl Wake for Woken {
             }
             self.unparker.wake_by_ref();
         }
+    }
+}
+
+/// A caller that needs a CPU, for as long as it lives.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn new(callers: &'a AtomicUsize) -> Self {
+        // ORDERING: here and below, a count that is a guess for its readers.
+        callers.fetch_add(1, Relaxed);
+        Self(callers)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A busy caller that waits, for as long as it lives.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(callers: &'a AtomicUsize) -> Self {
+        callers.fetch_sub(1, Relaxed);
+        Self(callers)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
     }
 }
 
@@ -183,6 +216,7 @@ impl<T: Threads> Shared<T> {
         let waker = Waker::from(state.clone());
         let mut cx = TaskContext::from_waker(&waker);
         let mut may_help = true;
+        let _busy = Busy::new(&self.callers);
         let mut poll = || {
             context.budget.set(BUDGET);
             future.as_mut().poll(&mut cx)
@@ -197,6 +231,7 @@ impl<T: Threads> Shared<T> {
                         continue;
                     }
                 }
+                let _waits = Waits::new(&self.callers);
                 if self.lookout.is_useful() {
                     let seen = || state.woken.load(Acquire);
                     let paid_off = look_out(&self.ground, self.patience.now(), Nanos::MAX, seen);

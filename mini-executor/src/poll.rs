@@ -4,7 +4,8 @@
 //! with shorter gaps. So one thread at most, of all that have nothing to do, keeps looking for a
 //! bounded time, at most [`MOST`], before it sleeps. The time adapts: it doubles when looking
 //! paid off, and halves when it did not, down to nothing; then it is tried again at every
-//! [`PROBE`]th sleep. On a ground that runs one thread at a time nobody looks out.
+//! [`PROBE`]th sleep. Nobody looks out where that takes a CPU from one who works: on a ground that
+//! runs one thread at a time, and while the workers and callers that are awake need all CPUs.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -33,22 +34,26 @@ const SPINS: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Lookout {
     taken: AtomicBool,
-    /// Whether the ground runs threads side by side.
-    useful: bool,
+    /// How many threads the ground runs side by side.
+    cpus: usize,
 }
 
 impl Lookout {
     pub(crate) fn new(ground: &impl Ground) -> Self {
         Self {
             taken: AtomicBool::new(false),
-            useful: ground.parallelism() > 1,
+            cpus: ground.parallelism(),
         }
     }
 
-    /// Takes the place if it is free.
-    pub(crate) fn take(&self) -> bool {
+    /// Takes the place if it is free, and so many threads that are `awake`, the caller's among them,
+    /// leave it a CPU.
+    pub(crate) fn take(&self, awake: impl FnOnce() -> usize) -> bool {
         // ORDERING: the place orders nothing; who finds it taken just sleeps.
-        self.useful && !self.taken.load(Relaxed) && !self.taken.swap(true, AcqRel)
+        self.is_useful()
+            && !self.taken.load(Relaxed)
+            && awake() <= self.cpus
+            && !self.taken.swap(true, AcqRel)
     }
 
     /// Gives the place back.
@@ -63,7 +68,7 @@ impl Lookout {
 
     /// Whether looking out makes sense at all.
     pub(crate) fn is_useful(&self) -> bool {
-        self.useful
+        self.cpus > 1
     }
 }
 

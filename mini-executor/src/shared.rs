@@ -125,6 +125,8 @@ pub(crate) struct Shared<T: Threads> {
     pub(crate) seat: Option<Seat>,
     /// What a thread in `block_on` needs to run a job as a worker would.
     pub(crate) guest: TryLock<Option<(Local, Owner)>>,
+    /// Threads in `block_on` that do not wait.
+    pub(crate) callers: Padded<AtomicUsize>,
     /// Whether it runs one; written by that thread.
     pub(crate) guest_runs: AtomicBool,
     pub(crate) outside_tasks: Box<[OutsideList]>,
@@ -297,6 +299,13 @@ impl<T: Threads> Shared<T> {
     /// threads of its own has lost none.
     pub(crate) fn is_forked(&self) -> bool {
         self.seat.is_none() && wait::forks() != self.forks
+    }
+
+    /// How many threads need a CPU now, as a guess: workers that do not sleep, and callers.
+    pub(crate) fn awake_threads(&self) -> usize {
+        // ORDERING: a guess.
+        let callers = self.callers.load(Relaxed);
+        self.active().saturating_sub(self.idle.sleeping()) + callers
     }
 
     /// How many of the remotes any thread has ever used.

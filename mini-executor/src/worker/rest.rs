@@ -20,7 +20,8 @@ impl<T: Threads> Worker<T> {
     fn look_out(&self, limit: Nanos, over: &dyn Fn() -> bool) -> bool {
         let shared = &*self.shared;
         let time = self.patience.now();
-        if time.is_zero() || shared.phase.get() != OPEN || !shared.lookout.take() {
+        let awake = || shared.awake_threads();
+        if time.is_zero() || shared.phase.get() != OPEN || !shared.lookout.take(awake) {
             return false;
         }
         // It counts as searching, so whoever posts a job meanwhile wakes nobody.
