@@ -344,44 +344,62 @@ fn a_refused_job_is_handed_back_or_told() {
     });
 }
 
-/// A poll of a future that nobody joins meets the end of its last waker: the later one frees the cell,
-/// and with it the future, as the poll left it.
-fn poll_meets_the_last_waker() {
+/// The second poll of a future that nobody joins meets the end of its last waker: the later one frees the
+/// cell, and with it the future as the poll left it, or what is left of one that `ends` then.
+fn poll_meets_the_last_waker(ends: bool) {
     let drops = Arc::new(AtomicUsize::new(0));
     let held = CountsDrop(drops.clone());
-    let shelf = Handle::new(Shelf(Mutex::default(), None));
+    // The cell keeps the executor.
+    let freed = Arc::new(AtomicUsize::new(0));
+    let shelf = Handle::new(Shelf(Mutex::default(), Some(CountsDrop(freed.clone()))));
     let slot = Arc::new(Mutex::new(None));
     let task = {
         let slot = slot.clone();
+        let mut polls = 0;
         shelf.spawn_async(poll_fn(move |cx| {
             let _held = &held;
-            slot.lock()
-                .unwrap()
-                .get_or_insert_with(|| cx.waker().clone());
-            Poll::<()>::Pending
+            polls += 1;
+            if polls == 1 {
+                *slot.lock().unwrap() = Some(cx.waker().clone());
+            }
+            match ends && polls == 2 {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
         }))
     };
     assert!(shelf.executor().run());
-    let kept: Waker = slot.lock().unwrap().clone().expect("polled");
-    // The future keeps a clone of its waker, which is none of this test's.
-    let own = slot.lock().unwrap().replace(Waker::noop().clone());
-    drop((own, task));
+    let kept: Waker = slot.lock().unwrap().take().expect("polled");
+    drop(task);
     kept.wake_by_ref();
     let going = thread::spawn(move || drop(kept));
     assert!(shelf.executor().run());
     going.join().unwrap();
     drop(shelf);
     assert_eq!(drops.load(SeqCst), 1, "the future was dropped once");
+    assert_eq!(freed.load(SeqCst), 1, "the cell was freed");
 }
 
 #[test]
 fn the_last_one_to_go_frees_the_cell() {
-    holds(3, poll_meets_the_last_waker);
+    holds(3, || poll_meets_the_last_waker(false));
+}
+
+#[test]
+fn the_last_one_to_go_frees_a_complete_cell() {
+    holds(3, || poll_meets_the_last_waker(true));
+}
+
+#[test]
+fn the_last_one_to_go_frees_a_complete_cell_breaks_when_one_is_forgotten() {
+    with_seed("who completes forgets one that is there", || {
+        breaks(|| poll_meets_the_last_waker(true));
+    });
 }
 
 #[test]
 fn the_last_one_to_go_frees_the_cell_breaks_with_a_look_and_a_write() {
     with_seed("who goes looks, then writes", || {
-        breaks(poll_meets_the_last_waker);
+        breaks(|| poll_meets_the_last_waker(false));
     });
 }

@@ -350,8 +350,14 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
             core::mem::forget(listed);
             return Ok(());
         }
-        drop(listed);
-        let unseen = match cell.head.header.complete() {
+        let output = if cell.head.header.complete_alone(references) {
+            core::mem::forget(listed);
+            Output::Orphaned
+        } else {
+            drop(listed);
+            cell.head.header.complete()
+        };
+        let unseen = match output {
             Output::Joiners => Ok(()),
             Output::Orphaned => match cell.replace(Stage::Empty) {
                 Stage::Output(Err(error)) => match *error {

@@ -215,6 +215,22 @@ impl Header {
         }
     }
 
+    /// Completes a cell whose handle has gone, and of which the caller has all `references`; one of them
+    /// is left. `false`: nothing was done, since others have some.
+    #[inline]
+    pub(crate) fn complete_alone(&self, references: usize) -> bool {
+        // ORDERING: Acquire pairs with the Release of those who gave theirs up. Nobody is left who could
+        // read or write the word: references come from references, and these are the caller's.
+        let now = self.state.load(Acquire);
+        let held = references + usize::from(seeded("who completes forgets one that is there"));
+        if now & HANDLE != 0 || now >= (held + 1) * REF_ONE {
+            return false;
+        }
+        let next = (now | COMPLETE) - (references - 1) * REF_ONE;
+        self.state.store(next, Relaxed);
+        true
+    }
+
     /// Publishes the output and gives up so many references of the caller's in one step, in the common
     /// case that a handle exists and has set no waker. `false`: nothing was done.
     #[inline]
