@@ -100,7 +100,7 @@ impl Test {
 /// The whole list on every tested number of processors, once.
 ///
 /// # Errors
-/// As [`test`].
+/// As [`test()`].
 pub(crate) fn test_all() -> anyhow::Result<Counts> {
     test(&Wish {
         cpus: &TESTED_CPUS,
