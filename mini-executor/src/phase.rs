@@ -87,13 +87,13 @@ impl<T: Threads> Shared<T> {
             Shutdown::Drain => {
                 self.begin(DRAIN);
                 if !inside {
-                    self.wait_until_left(None);
+                    self.wait_until_ended(None);
                 }
             }
             Shutdown::Deadline(limit) => {
                 let until = self.now().saturating_add(limit);
                 self.begin(DRAIN);
-                if inside || !self.wait_until_left(Some(until)) {
+                if inside || !self.wait_until_ended(Some(until)) {
                     self.close_now();
                 }
             }
@@ -104,6 +104,12 @@ impl<T: Threads> Shared<T> {
             self.join_threads();
         }
         self.report()
+    }
+
+    /// Waits until every worker has left and no closure blocks, `until` at the latest. Workers wait
+    /// for closures before they leave, unless a `Now` has sent them away.
+    fn wait_until_ended(self: &Arc<Self>, until: Option<Nanos>) -> bool {
+        self.wait_until_left(until) && self.blocking.wait_until_left(&self.ground, until)
     }
 
     /// What the drop of a runtime does: everything that can go on by itself ends, what waits is
@@ -218,15 +224,24 @@ impl<T: Threads> Shared<T> {
         self.blocking.join_threads(&self.ground);
     }
 
+    /// What has become of the jobs so far. Those that still run or wait when a shutdown has only
+    /// begun are told as leaked: nobody waits for them here.
     fn report(&self) -> ShutdownReport {
         let mut accepted = self.outside.scheduled.get() - self.outside.wakes_of_tasks.get();
         let mut cancelled = self.outside.cancelled.get() + self.outside.refused.get();
-        let mut leaked = self.blocking.pending() as u64;
+        let mut running = 0;
         for remote in &self.remotes {
             accepted += remote.counters.scheduled.get() - remote.counters.wakes_of_tasks.get();
             cancelled += remote.counters.cancelled.get() + remote.counters.refused.get();
-            leaked += remote.counters.running.get();
+            running += remote.counters.running.get();
         }
+        let live = match self.phase.get() {
+            // What is left of a task then is being dropped.
+            CLOSED => 0,
+            _ => self.shards().map(|shard| shard.live() as u64).sum(),
+        };
+        // A task that runs lives, a closure that runs does not.
+        let leaked = self.blocking.pending() as u64 + live.max(running);
         ShutdownReport::new(
             accepted.saturating_sub(cancelled + leaked),
             cancelled,

@@ -309,11 +309,13 @@ impl<T: Threads> Runtime<T> {
 
     /// Ends the runtime; see [`Shutdown`] for the ways. Idempotent, from any thread.
     ///
-    /// `Drain` waits for tasks that sleep or wait, too. On one of its own workers it only begins
-    /// the end, and the report tells how things stand: the caller's task counts as leaked.
+    /// `Drain` waits for tasks that sleep or wait, too. In a task or closure of the runtime's own, and
+    /// in the `block_on` of one without threads, it only begins the end, and a `Deadline` is a
+    /// `Now`: the report tells how things stand, and what has not ended counts as leaked, the
+    /// caller's task included.
     ///
     /// # Blocking
-    /// As [`Shutdown`] says; on one of its own workers it does not block.
+    /// As [`Shutdown`] says; where it only begins the end it does not block.
     pub fn shutdown(&self, how: Shutdown) -> ShutdownReport {
         self.shared().shutdown(how)
     }

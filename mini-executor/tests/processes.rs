@@ -172,6 +172,73 @@ fn a_lack_of_memory_aborts_with_a_message() {
     });
 }
 
+/// Bytes of address space that this process has.
+fn address_space() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("read");
+    let pages = pages.split(' ').next().expect("a number").parse::<u64>();
+    // SAFETY: it only asks.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages.expect("a number") * u64::try_from(page).expect("a size")
+}
+
+#[test]
+fn a_lack_of_threads_is_an_error_of_the_builder_and_of_closures() {
+    const NAME: &str = "a_lack_of_threads_is_an_error_of_the_builder_and_of_closures";
+    const STACK: usize = 64 << 20;
+    if is_child(NAME) {
+        // Room for some stacks, not for all: the system refuses a thread.
+        limit(libc::RLIMIT_AS, address_space() + 10 * STACK as u64);
+        let error = Runtime::builder()
+            .workers(32)
+            .stack_size(STACK)
+            .build()
+            .expect_err("no room for so many");
+        let BuildError::Thread { started, asked, .. } = error else {
+            panic!("{error}");
+        };
+        assert!((1..11).contains(&started), "{error}");
+        assert_eq!(asked, 32);
+        let text = error.to_string();
+        let which = format!("worker {} of 32", started + 1);
+        assert!(text.contains(&which), "{text}");
+        assert!(text.contains("ask for fewer workers"), "{text}");
+        // The first ones have ended, and their stacks are free again.
+        let runtime = Runtime::builder().workers(2).stack_size(STACK).build();
+        let runtime = runtime.expect("room for two");
+        // Later, too: closures for which there is no thread wait for one that there is.
+        limit(libc::RLIMIT_AS, address_space() + (16 << 20));
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+        let closures: Vec<_> = (0..64)
+            .map_while(|_| {
+                let held = held.clone();
+                let taken = runtime.try_spawn_blocking(move || {
+                    drop(held.lock().map(|held| held.recv()));
+                    std::thread::current().id()
+                });
+                // Or comes back, if there is none at all.
+                if let Err(back) = &taken {
+                    assert!(matches!(back.reason, Reason::OutOfThreads(_)), "{back}");
+                }
+                taken.ok()
+            })
+            .collect();
+        drop(release);
+        let threads: std::collections::HashSet<_> = closures
+            .into_iter()
+            .map(|closure| closure.join().expect("none is lost"))
+            .collect();
+        assert!(threads.len() < 64, "there was no lack");
+        assert_eq!(runtime.spawn(async { 1 }).join().expect("intact"), 1);
+        return;
+    }
+    watched(|| {
+        let output = child(NAME);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+    });
+}
+
 #[test]
 fn a_lack_of_descriptors_is_an_error_of_the_builder() {
     const NAME: &str = "a_lack_of_descriptors_is_an_error_of_the_builder";

@@ -23,7 +23,7 @@ use alloc::{format, sync::Arc, vec::Vec};
 use core::task::Waker;
 
 use exec_core::{
-    Caps, Executor, Ground, Job, Meta, Reason, Rejected, Shutdown, ShutdownReport, Stats,
+    Caps, Executor, Ground, Job, Meta, Nanos, Reason, Rejected, Shutdown, ShutdownReport, Stats,
     ThreadSpec, Threads, Ticket,
     sync::{
         TryLock,
@@ -147,6 +147,11 @@ impl<T: Threads> Pool<T> {
         if self.present.fetch_sub(1, AcqRel) == 1 {
             self.left.set();
         }
+    }
+
+    /// Waits until the pool is closed and its threads run nothing, `until` at the latest.
+    pub(crate) fn wait_until_left(&self, ground: &T, until: Option<Nanos>) -> bool {
+        self.left.wait(ground, until)
     }
 
     /// Joins the threads of a closed pool, or lets go of them if a job of theirs still runs.
