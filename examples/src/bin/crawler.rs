@@ -3,6 +3,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use anyhow::Context;
 use examples::{
     crawl::{Limits, crawl},
     http::serve,
@@ -40,7 +41,9 @@ async fn answer(
 
 fn main() -> anyhow::Result<()> {
     let pages = match std::env::args().nth(1) {
-        Some(text) => text.parse()?,
+        Some(text) => text
+            .parse()
+            .with_context(|| format!("'{text}' is not a number of pages"))?,
         None => 500,
     };
     let runtime = Runtime::new()?;
