@@ -46,7 +46,8 @@ fn a_handle_that_loses_is_asked_again_and_cancelled() {
 #[test]
 fn a_timer_that_loses_goes_on() {
     watched(|| {
-        let runtime = Runtime::current_thread().expect("builds");
+        // By virtual time, so that it is only the timers that decide.
+        let runtime = Runtime::builder().seeded(1).build().expect("builds");
         runtime.block_on(async {
             let before = runtime.now();
             let whole = Duration::from_millis(5);
@@ -58,7 +59,7 @@ fn a_timer_that_loses_goes_on() {
                     () = runtime.sleep(Duration::from_millis(1)).fuse() => lost += 1,
                 }
             }
-            assert!((1..=5).contains(&lost), "{lost}");
+            assert!((4..=5).contains(&lost), "{lost}");
             assert!(runtime.now().saturating_since(before) >= whole);
         });
     });

@@ -95,8 +95,11 @@ fn a_stuck_worker_is_told_of_and_replaced() {
                 .workers(n)
                 .watchdog(Duration::from_millis(5))
                 .on_stuck(move |stuck| {
-                    seen.lock().unwrap().push(stuck.clone());
-                    let _ = tell.lock().unwrap().send(stuck.over);
+                    // On a busy machine the system may hold up others for as long.
+                    if stuck.name.as_deref() == Some("held") {
+                        seen.lock().unwrap().push(stuck.clone());
+                        let _ = tell.lock().unwrap().send(stuck.over);
+                    }
                 })
                 .build()
                 .expect("builds");
@@ -108,7 +111,7 @@ fn a_stuck_worker_is_told_of_and_replaced() {
                 .map(|_| {
                     let (release, begun, block) = hold();
                     let spawner = runtime.spawner();
-                    let task = runtime.spawn(async move {
+                    let task = runtime.spawn_named("held", async move {
                         let behind = spawner.spawn(async { 1 });
                         block();
                         Some(behind)
