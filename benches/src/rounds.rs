@@ -3,7 +3,7 @@
 //!
 //! # Protocol
 //! 1. Every round goes through all cases, so that a disturbance of the machine meets everybody. Cases
-//!    that are short get further rounds ([`Effort`]).
+//!    that are short get further rounds ([`record::Effort`]).
 //! 2. A case whose process fails, hangs or says nothing is *out*: it keeps its row, with the reason,
 //!    and isn't started again; its earlier figures are dropped.
 //! 3. Subjects of one bench that tell an answer must tell the same one. Who differs from most of them
@@ -17,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use record::{Ground, Reading, Row, metric, reading};
+use record::{Effort, Ground, Reading, Row, metric, reading};
 use wait_timeout::ChildExt as _;
 
 use crate::experiments::Case;
@@ -63,57 +63,6 @@ impl Said<'_> {
         if io::stderr().is_terminal() {
             eprint!("\r\x1b[2K");
         }
-    }
-}
-
-/// How often each case is measured.
-///
-/// What decides about a further round is only what the case has cost: a rule that looked at the figures,
-/// and stopped when they agree, would find agreement that isn't there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
-    /// Rounds of every case.
-    pub rounds: usize,
-    /// Rounds of a case that is short.
-    pub most: usize,
-    /// A case is short as long as its processes have not taken so long in all.
-    pub slice: Duration,
-}
-
-impl Effort {
-    /// Of a measurement.
-    pub const FULL: Self = Self {
-        rounds: 7,
-        most: 11,
-        slice: Duration::from_secs(3),
-    };
-
-    /// Of a look.
-    pub const QUICK: Self = Self {
-        rounds: 3,
-        most: 7,
-        slice: Duration::from_millis(600),
-    };
-
-    /// So many rounds of every case, short or not.
-    #[must_use]
-    pub const fn exactly(rounds: usize) -> Self {
-        Self {
-            rounds,
-            most: rounds,
-            slice: Duration::ZERO,
-        }
-    }
-
-    /// That of a look, or of a measurement.
-    #[must_use]
-    pub const fn of(quick: bool) -> Self {
-        if quick { Self::QUICK } else { Self::FULL }
-    }
-
-    /// Whether a case that has taken so long has this round.
-    fn grants(&self, round: usize, took: Duration) -> bool {
-        round <= self.rounds || (round <= self.most && took < self.slice)
     }
 }
 
@@ -343,15 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn a_short_case_has_more_rounds_whatever_its_figures_are() {
+    fn a_short_case_has_more_rounds() {
         let effort = Effort {
             rounds: 2,
             most: 5,
             slice: Duration::from_secs(1),
         };
-        let granted = |took| (1..=9).filter(|round| effort.grants(*round, took)).count();
-        assert_eq!(granted(Duration::ZERO), 5);
-        assert_eq!(granted(Duration::from_secs(1)), 2);
         let start = |case: &Case| {
             let reading = Reading::default().with(&metric::TIME, 1.0);
             let wait = if case.subject == "long" {

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod csv;
+pub mod effort;
 pub mod experiment;
 pub mod file;
 pub mod interval;
@@ -35,6 +36,7 @@ pub mod stats;
 pub mod subject;
 pub mod table;
 
+pub use effort::Effort;
 pub use experiment::Experiment;
 pub use file::{ReadError, Report, SCHEMA};
 pub use interval::Interval;

@@ -5,11 +5,11 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use record::{Experiment, Report, table};
+use record::{Effort, Experiment, Report, table};
 
 use super::{Case, Setting, cases};
 use crate::interrupt;
-use crate::rounds::{self, Effort, Said};
+use crate::rounds::{self, Said};
 
 #[derive(clap::Args)]
 struct SettingArgs {

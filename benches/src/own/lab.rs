@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
-use record::{Model, Report, table};
+use record::{Effort, Model, Report, table};
 
 use super::page;
 use super::process::Task;
 use super::workload::Workload;
 use crate::experiments::Case;
-use crate::rounds::{Effort, Said};
+use crate::rounds::Said;
 use crate::{Handle, cpus, interrupt, rounds, trace};
 
 /// Runs workloads of one's own under models, as `cargo xtask compare` runs its programs: each sample a

@@ -165,7 +165,7 @@ fn figures<'a>(
         let mut ways = own.iter().filter(|row| candidate.is(&row.subject));
         let first = ways.clone().find(|row| row.median.is_some());
         let Some(row) = first.or_else(|| ways.next()) else {
-            return Err(format!("{} does not measure it", criterion.part));
+            return Err(format!("{} has no figure of it", criterion.part));
         };
         // Of the ways in which it can be used the best: whoever takes it may choose.
         let row = ways.fold(

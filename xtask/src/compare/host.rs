@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use record::{Ground, Model, Sample};
+use record::{Effort, Ground, Model, Sample};
 use workloads::Workload;
 
 use super::tally::{Key, Tally};
@@ -17,21 +17,9 @@ use crate::workspace;
 /// How long the lab's release build may take on a slow machine.
 const BUILD_LIMIT: Duration = Duration::from_mins(15);
 
-/// Samples a subject, and how long one may take before it counts as hung.
-struct Effort {
-    samples: usize,
-    limit: Duration,
-}
-
-impl Effort {
-    const QUICK: Self = Self {
-        samples: 3,
-        limit: Duration::from_secs(10),
-    };
-    const FULL: Self = Self {
-        samples: 7,
-        limit: Duration::from_secs(30),
-    };
+/// How long one sample may take before it counts as hung.
+const fn limit(quick: bool) -> Duration {
+    Duration::from_secs(if quick { 10 } else { 30 })
 }
 
 /// What is measured: a program under a model, or on a peer without our trait.
@@ -46,27 +34,26 @@ struct Subject {
 /// for it.
 pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> anyhow::Result<Tally> {
     let mut tally = Tally::new(Ground::Host);
-    let effort = if args.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
+    let (effort, limit) = (Effort::of(args.quick), limit(args.quick));
     let subjects = subjects(args, &natives(lab)?);
-    let progress = Progress::new(effort.samples * subjects.len());
-    for round in 1..=effort.samples {
-        for subject in &subjects {
+    let mut took = vec![Duration::ZERO; subjects.len()];
+    let progress = Progress::new(effort.most * subjects.len());
+    for round in 1..=effort.most {
+        for (subject, took) in subjects.iter().zip(&mut took) {
             let key = subject.key();
             if process::interrupted() {
                 tally.end(&key, super::INTERRUPTED);
                 continue;
             }
             let what = format!("{} {}", key.bench, key.subject);
+            let samples = effort.rounds.max(round);
             progress.begin(
-                &format!("host {what}, sample {round} of {}", effort.samples),
+                &format!("host {what}, sample {round} of {samples}"),
                 round == 1,
             );
-            if !tally.is_out(&key) {
-                match take(&mut subject.command(lab, args.cpus(), input), effort.limit) {
+            if !tally.is_out(&key) && effort.grants(round, *took) {
+                let begun = Instant::now();
+                match take(&mut subject.command(lab, args.cpus(), input), limit) {
                     Ok(sample) => tally.add(&key, sample),
                     // Whoever was interrupted did not fail.
                     Err(_) if process::interrupted() => tally.end(&key, super::INTERRUPTED),
@@ -75,6 +62,7 @@ pub(super) fn run(lab: &Path, args: &Args, input: &Input) -> anyhow::Result<Tall
                         tally.put_out(&key, reason);
                     }
                 }
+                *took += begun.elapsed();
             }
             progress.done();
         }

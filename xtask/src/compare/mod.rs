@@ -28,7 +28,7 @@ mod trace;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use record::{Experiment, Ground, Report, Row, table};
+use record::{Experiment, Ground, Report, Row, metric, table};
 
 pub(crate) use args::Args;
 pub(crate) use host::{build_lab, build_program};
@@ -147,6 +147,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             report.rows.len()
         ));
     }
+    notes.extend(doubts(&report.rows));
     for note in &notes {
         println!("{note}");
     }
@@ -191,6 +192,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// How many figures another run may not repeat; those that only explain others don't count.
+fn doubts(rows: &[Row]) -> Option<String> {
+    let own = |row: &&Row| row.median.is_some() && !metric::explains(&row.metric);
+    let all = rows.iter().filter(own).count();
+    let noisy = rows.iter().filter(own).filter(|row| row.noise.is_some());
+    let noisy = noisy.count();
+    (noisy > 0).then(|| {
+        format!(
+            "{noisy} of {all} medians are noisy, which is marked: another run may not repeat them"
+        )
+    })
+}
+
 /// What the row of a subject says that answered otherwise than the others.
 fn wrong_answer(row: &Row) -> Option<String> {
     let note = row.note.as_deref()?;
@@ -226,4 +240,34 @@ fn record_lanes(
     }
     traces.append(charts::of_policies(policies, &folder));
     Ok(Some(traces))
+}
+
+#[cfg(test)]
+mod tests {
+    use record::metric::{CPU_TIME, TIME};
+
+    use super::*;
+
+    #[test]
+    fn doubts_are_about_what_is_no_explanation() {
+        let row =
+            |metric, samples: &[f64]| Row::measured("b", metric, "s", "host", samples.to_vec());
+        let rows = [
+            row(&TIME, &[1.0, 1.0]),
+            row(&TIME, &[1.0, 2.0]),
+            row(&CPU_TIME, &[1.0, 2.0]),
+            Row::missing("b", &TIME, "s", "host", "not run"),
+        ];
+        let told = doubts(&rows).expect("one of them");
+        assert!(told.starts_with("1 of 2 medians"), "{told}");
+        assert_eq!(doubts(&rows[..1]), None);
+    }
+
+    #[test]
+    fn a_wrong_answer_of_a_lab_is_found() {
+        let row = |why: &str| Row::missing("parallel/sum", &TIME, "rayon", "host", why);
+        let wrong = wrong_answer(&row("wrong answer: 0x8, where tokio answers 0x7"));
+        assert!(wrong.is_some_and(|text| text.starts_with("rayon of parallel/sum: wrong")));
+        assert_eq!(wrong_answer(&row("killed after 30 s")), None);
+    }
 }
