@@ -118,6 +118,18 @@ mod tests {
     }
 
     #[test]
+    fn up_to_five_samples_are_all_inside_and_of_seven_one_at_an_end_is_not() {
+        let with_a_straggler = |count: usize| {
+            let mut samples = vec![10.0; count - 1];
+            samples.push(99.0);
+            of(&samples)
+        };
+        assert_eq!(with_a_straggler(3).high, 99.0);
+        assert_eq!(with_a_straggler(5).high, 99.0);
+        assert_eq!(with_a_straggler(7).high, 10.0);
+    }
+
+    #[test]
     fn few_samples_are_said_to_be_few() {
         assert_eq!(Interval::coverage(3), 0.75);
         assert_eq!(Interval::coverage(1), 0.0);

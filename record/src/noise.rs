@@ -5,7 +5,7 @@
 //! figure, and its reader must know. What is counted instead of timed (bytes, system calls,
 //! instructions) is not disturbed by others, and noisy only where the counts differ.
 //!
-//! Of up to six samples the interval has all of them, so that one that was disturbed makes the row
+//! Of up to five samples the interval has all of them, so that one that was disturbed makes the row
 //! noisy: among three, nobody can say which of them was. From seven on, one at either end is left out.
 
 use serde::{Deserialize, Serialize};

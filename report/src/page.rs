@@ -279,7 +279,9 @@ fn legend(rows: &[Row]) -> Markup {
                 li { "The ratio is to the best median. Who can't be told from the best, since the intervals \
                       overlap, is called a tie." }
                 li { "“~” and “noisy” mark figures that another run may well not repeat: others used more than \
-                      5 % of the machine, or the interval is wider than 10 % of the median." }
+                      5 % of the machine, or the interval is wider than 10 % of the median. The interval of up to five \
+                      samples has all of them, so that one which was disturbed is enough. Bytes, calls and \
+                      instructions are counted, and noisy only where the counts differ." }
                 li { "The axis is logarithmic where figures lie a factor of 12 or more apart." }
                 li { "Benches that differ in the number at their end only are lines of one chart, over that \
                       number; the figure beside a name is that of the line's end." }
