@@ -18,11 +18,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, IsTerminal as _, Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -319,11 +319,27 @@ fn interrupt() {
         }
         return;
     }
-    for group in live().iter() {
-        kill(*group);
-    }
-    eprintln!("interrupted");
-    std::process::exit(INTERRUPTED_STATUS.into());
+    end_interrupted();
+}
+
+/// Ends this process, and all that it has started, for an interrupt.
+pub(crate) fn end_interrupted() -> ! {
+    /// Shows a terminal's cursor, which a menu hides.
+    const SHOW_CURSOR: &str = "\x1b[?25h";
+    static END: Once = Once::new();
+    // Whoever comes second waits for the end, and says nothing.
+    END.call_once(|| {
+        for group in live().iter() {
+            kill(*group);
+        }
+        let cursor = match io::stderr().is_terminal() {
+            true => SHOW_CURSOR,
+            false => "",
+        };
+        eprintln!("{cursor}interrupted");
+        std::process::exit(INTERRUPTED_STATUS.into())
+    });
+    unreachable!("the first has ended the process")
 }
 
 #[cfg(test)]

@@ -54,10 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if is_terminal {
             wishes = match Wishes::ask() {
                 Err(dialoguer::Error::IO(why)) if why.kind() == ErrorKind::Interrupted => {
-                    // A menu has hidden it.
-                    let _ = dialoguer::console::Term::stderr().show_cursor();
-                    eprintln!("interrupted");
-                    return Ok(ExitCode::from(process::INTERRUPTED_STATUS));
+                    process::end_interrupted()
                 }
                 asked => asked.context("could not ask")?,
             };
