@@ -11,6 +11,8 @@
 //! was written before a post is seen by who takes it. A side that ends in between leaves the other
 //! waiting, as it can't know.
 
+use alloc::sync::Arc;
+
 use exec_core::sync::atomic::Ordering::Relaxed;
 
 use super::{Ipc, IpcError, Region as _, Semaphore as _, Wait};
@@ -58,18 +60,20 @@ impl<I: Ipc> RingParts<I> {
 /// # }
 /// ```
 pub struct Ring<I: Ipc> {
-    parts: RingParts<I>,
+    parts: Arc<RingParts<I>>,
     /// The place that is next for this end.
     next: usize,
 }
 
 impl<I: Ipc> Ring<I> {
-    /// An end at the first place.
+    /// An end at the first place. Two ends in one program, or of a process and its copy, may share the
+    /// parts.
     ///
     /// # Panics
     /// Where the region has no place.
     #[must_use]
-    pub fn new(parts: RingParts<I>) -> Self {
+    pub fn new(parts: impl Into<Arc<RingParts<I>>>) -> Self {
+        let parts = parts.into();
         assert!(
             parts.region.words().len() >= WORDS,
             "a ring needs a place of 4 KiB"

@@ -10,8 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use exec_core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use kernel_bridge::ipc::{Ipc, IpcError, Listener, Mailbox, Region, Semaphore, Stream, Wait};
+use kernel_bridge::ipc::{Ipc, IpcError, Listener, Mailbox, Ring, RingParts, Stream, Wait};
 use user::kernel::{Kernel, file, object};
 use user::process;
 
@@ -106,7 +105,8 @@ fn ends(kind: Kind, size: usize) -> Result<Ends, IpcError> {
             both(Connection(first), Connection(second))
         }
         Kind::SharedMemory => {
-            let (there, back) = (Arc::new(Ring::new(size)?), Arc::new(Ring::new(size)?));
+            let parts = || RingParts::new(Kernel, PLACES).map(Arc::new);
+            let (there, back) = (parts()?, parts()?);
             both(Rings::new(&back, &there), Rings::new(&there, &back))
         }
         Kind::Mailbox => {
@@ -128,13 +128,11 @@ fn both(first: impl End + 'static, second: impl End + 'static) -> Ends {
     (Box::new(first), Box::new(second))
 }
 
-/// Messages that a mailbox or a ring has room for.
+/// Messages that a mailbox has room for, and places of a ring, which are 64 KiB in all.
 const PLACES: usize = 16;
 
 type KernelStream = <Kernel as Ipc>::Stream;
 type KernelMailbox = <Kernel as Ipc>::Mailbox;
-type KernelRegion = <Kernel as Ipc>::Region;
-type KernelSemaphore = <Kernel as Ipc>::Semaphore;
 
 /// Reads until the buffer is full; an end before that is one.
 fn fill(stream: &impl Stream, buffer: &mut [u8]) -> Result<(), IpcError> {
@@ -213,80 +211,22 @@ impl End for Named {
     }
 }
 
-/// A ring of messages of whole words, for one sender and one receiver.
-///
-/// # Protocol
-/// `free` counts the places that may be written, `used` those that may be read. The sender takes a
-/// free place, writes it, and posts a used one; the receiver the other way round. Each keeps its own
-/// turn, so no word but the places themselves is shared.
-///
-/// # Why nothing is lost
-/// Each place is counted by exactly one of the semaphores, or is in the hands of the one who took it;
-/// the semaphores order what is written before what is read.
-struct Ring {
-    region: KernelRegion,
-    free: KernelSemaphore,
-    used: KernelSemaphore,
-    words: usize,
-}
-
-impl Ring {
-    fn new(size: usize) -> Result<Self, IpcError> {
-        if !size.is_multiple_of(4) {
-            return Err(IpcError::BadArgument);
-        }
-        let words = size / 4;
-        Ok(Self {
-            region: Kernel.region(words * PLACES)?,
-            free: Kernel.semaphore(PLACES as u32)?,
-            used: Kernel.semaphore(0)?,
-            words,
-        })
-    }
-
-    fn place(&self, turn: usize) -> &[AtomicU32] {
-        let from = turn % PLACES * self.words;
-        &self.region.words()[from..from + self.words]
-    }
-}
-
-/// The ring to read from, the one to write to, and the turn in each.
-struct Rings {
-    read: Arc<Ring>,
-    write: Arc<Ring>,
-    turns: [usize; 2],
-}
+/// The ring to read from, and the one to write to.
+struct Rings(Ring<Kernel>, Ring<Kernel>);
 
 impl Rings {
-    fn new(read: &Arc<Ring>, write: &Arc<Ring>) -> Self {
-        Self {
-            read: Arc::clone(read),
-            write: Arc::clone(write),
-            turns: [0; 2],
-        }
+    fn new(read: &Arc<RingParts<Kernel>>, write: &Arc<RingParts<Kernel>>) -> Self {
+        Self(Ring::new(Arc::clone(read)), Ring::new(Arc::clone(write)))
     }
 }
 
 impl End for Rings {
     fn send(&mut self, message: &[u8]) -> Result<(), IpcError> {
-        let (ring, turn) = (&self.write, &mut self.turns[1]);
-        ring.free.take(Wait::Forever)?;
-        for (word, bytes) in ring.place(*turn).iter().zip(message.as_chunks().0) {
-            // ORDERING: Relaxed, here and below: the semaphores order it.
-            word.store(u32::from_ne_bytes(*bytes), Relaxed);
-        }
-        *turn += 1;
-        ring.used.post()
+        self.1.send(message)
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Result<(), IpcError> {
-        let (ring, turn) = (&self.read, &mut self.turns[0]);
-        ring.used.take(Wait::Forever)?;
-        for (bytes, word) in buffer.as_chunks_mut().0.iter_mut().zip(ring.place(*turn)) {
-            *bytes = word.load(Relaxed).to_ne_bytes();
-        }
-        *turn += 1;
-        ring.free.post()
+        self.0.receive(buffer)
     }
 }
 

@@ -33,7 +33,7 @@ const BUDGET: usize = 4 << 20;
 pub(crate) fn cases(setting: &Setting) -> Vec<Case> {
     let sizes: &[usize] = setting.pick(
         &[64, 1024, 4096, 262_144][..],
-        &[8, 64, 512, 1024, 4096, 32_768, 262_144],
+        &[8, 64, 512, 1024, 4096, 32_768, 262_144, 1 << 20],
     );
     let most = setting.pick(200, 2_000);
     let mut cases = Vec::new();
