@@ -12,7 +12,8 @@
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
-//! Parsers of untrusted bytes ([`initrd`], [`program`], [`command_line`], [`madt`]) never panic.
+//! Parsers of untrusted bytes ([`boot_info`], [`initrd`], [`program`], [`command_line`], [`madt`]) never
+//! panic.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ extern crate alloc;
 #[cfg(any(test, loom))]
 extern crate std;
 
+pub mod boot_info;
 pub mod command_line;
 pub mod console;
 pub mod exec;
@@ -52,6 +54,7 @@ mod objects;
 mod page_frame;
 mod park;
 mod pipe;
+mod ram;
 mod region_map;
 mod regions;
 mod semaphore;
@@ -88,6 +91,7 @@ pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use page_frame::{OutOfFrames, PageFrame, TABLE_LEN, Table};
 pub use park::{ParkCell, Pause, Waiter};
 pub use pipe::{BrokenPipe, End, Meeting, PipeBuffer};
+pub use ram::{PhysRange, heap_place};
 pub use region_map::{RegionError, RegionMap};
 pub use regions::{Backing, FileBytes, Protection, Region};
 pub use semaphore::{Overflow, Semaphore};

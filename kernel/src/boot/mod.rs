@@ -3,10 +3,8 @@
 //! [`entry`] brings the first CPU into Rust, [`start`] sets everything up in order, `trampoline` and
 //! [`smp`] bring up the others.
 
-mod acpi;
 mod entry;
 mod options;
-pub(crate) mod pvh;
 mod selftest;
 mod smp;
 pub(crate) mod start;

@@ -4,16 +4,22 @@
 //! CPUs, the first program; then it becomes an idle loop like all others.
 
 use kcore::{
+    boot_info::BootInfo,
     command_line::CommandLine,
     initrd::{Initrd, InitrdError},
+    madt,
 };
 
 use crate::{
-    arch::{clock, cpu, features, lapic, pic, qemu, serial, tables},
-    boot::{acpi, options, pvh::BootInfo, smp},
+    arch::{
+        clock,
+        cpu::{self, MAX_CPUS},
+        features, lapic, pic, qemu, serial, tables,
+    },
+    boot::{options, smp},
     exit_code,
     fs::root,
-    mm::{self, phys::PhysAddr},
+    mm::{self, phys},
     proc::exec,
     sched, trace,
 };
@@ -23,15 +29,17 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
     serial::init();
     trace::init();
     features::enable();
-    let boot = BootInfo::new(PhysAddr(start_info));
+    let boot = BootInfo::new(start_info, phys::read).expect("no PVH start info");
     mm::init(boot);
     tables::init();
-    let (apic_ids, available) = acpi::local_apics(boot.rsdp());
+    let madt = boot.acpi_table(*b"APIC").unwrap_or_default();
+    let apic_ids: heapless::Vec<u8, MAX_CPUS> = madt::local_apics(madt).take(MAX_CPUS).collect();
     cpu::init_first(lapic::id());
     pic::mask();
     lapic::init();
     clock::calibrate();
     smp::start_others(&apic_ids);
+    let available = madt::local_apics(madt).count();
     if available > apic_ids.len() {
         crate::println!(
             "kernel: {available} CPUs, of which {} are used",
@@ -55,7 +63,7 @@ pub(crate) extern "C" fn ap_main(cpu: u64) -> ! {
 }
 
 /// Reads the initrd and the command line and makes the first process.
-fn start_init(boot: BootInfo) {
+fn start_init(boot: BootInfo<'static>) {
     let archive = match boot
         .initrd()
         .ok_or(InitrdError::Missing)

@@ -6,15 +6,15 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use kcore::{FrameBitmap, FrameShares, OutOfFrames, PAGE_SIZE, PageFrame, SpinLock, Table};
+use kcore::{
+    FrameBitmap, FrameShares, OutOfFrames, PAGE_SIZE, PageFrame, PhysRange, SpinLock, Table,
+    boot_info::BootInfo,
+};
 
-use crate::{
-    boot::pvh::{BootInfo, PhysRange},
-    mm::{
-        kernel_space,
-        phys::{self, PhysAddr},
-        shootdown,
-    },
+use crate::mm::{
+    kernel_space,
+    phys::{self, PhysAddr},
+    shootdown,
 };
 
 static FRAMES: SpinLock<Option<FrameBitmap>> = SpinLock::new(None);
@@ -27,7 +27,7 @@ static SHARES: spin::Once<FrameShares> = spin::Once::new();
 pub(crate) struct Frame(PhysAddr);
 
 /// Takes over all RAM but what is in use.
-pub(super) fn init(boot: BootInfo, heap: PhysRange) {
+pub(super) fn init(boot: BootInfo<'_>, heap: PhysRange) {
     let end = boot
         .ram()
         .map(|range| range.end.min(phys::MAPPED))
@@ -45,17 +45,8 @@ pub(super) fn init(boot: BootInfo, heap: PhysRange) {
     let initrd = boot.initrd_range().unwrap_or(low);
     let used = [low, kernel, heap, initrd];
     for range in boot.ram() {
-        let first = range.start.div_ceil(PAGE_SIZE);
-        let last = range.end.min(phys::MAPPED) / PAGE_SIZE;
-        for frame in first..last {
-            let (start, end) = (frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
-            if used
-                .iter()
-                .all(|used| end <= used.start || start >= used.end)
-            {
-                map.release(frame as usize);
-            }
-        }
+        let free = range.frames(&used, phys::MAPPED);
+        free.for_each(|frame| map.release(frame));
     }
     SHARES.call_once(|| FrameShares::new((end / PAGE_SIZE) as usize));
     // ORDERING: Relaxed: written before there is a second CPU.

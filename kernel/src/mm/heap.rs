@@ -15,15 +15,14 @@
 use alloc::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use kcore::{PAGE_SIZE, SpinLock};
+use kcore::{PhysRange, SpinLock, boot_info::BootInfo, heap_place};
 use spin::mutex::SpinMutex;
 use talc::{TalcLock, source::Manual};
 
-use crate::{
-    boot::pvh::{BootInfo, PhysRange},
-    mm::{kernel_space, phys::PhysAddr},
-};
+use crate::mm::{kernel_space, phys::PhysAddr};
 
+/// What the heap takes at least, and at most.
+const LEAST: u64 = 4 << 20;
 const GREATEST: u64 = 32 << 20;
 
 /// A block of the reserve.
@@ -122,35 +121,11 @@ pub(crate) fn has_room() -> bool {
 ///
 /// # Panics
 /// If there is no RAM for it behind the kernel.
-pub(super) fn init(boot: BootInfo) -> PhysRange {
-    let start = kernel_space::image_end();
-    let ram = boot
-        .ram()
-        .find(|range| range.start <= start && start < range.end)
-        .expect("the memory map has the kernel in RAM");
-    let limit = match boot.initrd_range() {
-        Some(initrd) if initrd.start >= start => ram.end.min(initrd.start),
-        _ => ram.end,
-    };
-    let size = ((limit.saturating_sub(start)) / 4).min(GREATEST) / PAGE_SIZE * PAGE_SIZE;
-    let range = match boot.initrd_range() {
-        // An initrd directly behind the kernel: begin after it.
-        Some(initrd) if initrd.start < start + size && initrd.end > start => {
-            let start = initrd.end.next_multiple_of(PAGE_SIZE);
-            PhysRange {
-                start,
-                end: start + size,
-            }
-        }
-        _ => PhysRange {
-            start,
-            end: start + size,
-        },
-    };
-    assert!(
-        size >= 4 << 20 && range.end <= ram.end,
-        "too little memory: start QEMU with -m 64 or more"
-    );
+pub(super) fn init(boot: BootInfo<'_>) -> PhysRange {
+    let end = kernel_space::image_end();
+    let range = heap_place(boot.ram(), end, boot.initrd_range(), LEAST, GREATEST)
+        .expect("too little memory: start QEMU with -m 64 or more");
+    let size = range.len();
     let base = PhysAddr(range.start).pointer();
     // SAFETY: the range is RAM behind the kernel and beside the initrd; `frames::init` keeps it out of
     // what it gives away.

@@ -17,10 +17,10 @@ pub(crate) mod shootdown;
 pub(crate) mod stacks;
 pub(crate) mod uaccess;
 
-use crate::boot::pvh::BootInfo;
+use kcore::boot_info::BootInfo;
 
 /// Sets up the heap, the frames and the kernel's own page tables, in this order.
-pub(crate) fn init(boot: BootInfo) {
+pub(crate) fn init(boot: BootInfo<'_>) {
     let heap = heap::init(boot);
     frames::init(boot, heap);
     kernel_space::init();

@@ -39,17 +39,13 @@ pub(crate) unsafe fn object<T>(address: PhysAddr) -> &'static T {
     unsafe { &*address.pointer::<T>() }
 }
 
-/// Bytes at a physical address.
-///
-/// # Safety
-/// They must stay unchanged for ever.
-pub(crate) unsafe fn bytes(address: PhysAddr, len: usize) -> &'static [u8] {
-    assert!(
-        address.0 + len as u64 <= MAPPED,
-        "physical range is not mapped"
-    );
-    // SAFETY: mapped by the physical map; the rest is the caller's promise.
-    unsafe { core::slice::from_raw_parts(address.pointer(), len) }
+/// What the loader and the firmware have left at a physical address, if it is mapped. Only for what
+/// they say is theirs: it is never written, and never given out or not before it was used up.
+pub(crate) fn read(address: u64, len: usize) -> Option<&'static [u8]> {
+    let end = address.checked_add(len as u64)?;
+    // SAFETY: mapped by the physical map; that it stays unchanged is the callers' choice of addresses.
+    (end <= MAPPED)
+        .then(|| unsafe { core::slice::from_raw_parts(PhysAddr(address).pointer(), len) })
 }
 
 /// Copies `bytes` to low memory that belongs to nobody: start-up code for other CPUs.
