@@ -18,13 +18,14 @@ use kcore::{
 
 use crate::{
     arch::{cpu, ioapic, lapic, serial},
+    fs::pieces::{PIECE_LEN, in_pieces},
     mm::uaccess,
     proc::thread::ThreadRef,
     sched::wait,
 };
 
-/// A program's writes and reads move in pieces of this size; each piece is not mixed with others.
-const PIECE_LEN: usize = kcore::console::FRAME_LEN;
+// A piece is one frame, so it is not mixed with others.
+const _: () = assert!(PIECE_LEN <= kcore::console::FRAME_LEN);
 
 static INPUT: SpinLock<Input> = SpinLock::new(Input::new());
 static READERS: WaitQueue<ThreadRef> = WaitQueue::new();
@@ -107,17 +108,8 @@ pub(crate) fn read(buffer: u64, len: u64) -> Result<u64, Errno> {
 /// # Errors
 /// `EFAULT` if nothing could be read from the buffer.
 pub(crate) fn write(stream: Stream, buffer: u64, len: u64) -> Result<u64, Errno> {
-    UserRange::new(buffer, len).ok_or(Errno::EFAULT)?;
-    let mut piece = [0; PIECE_LEN];
-    let mut written = 0;
-    while written < len {
-        let piece_len = (len - written).min(PIECE_LEN as u64) as usize;
-        match uaccess::copy_in(buffer + written, &mut piece[..piece_len]) {
-            Ok(()) => serial::write(stream, &piece[..piece_len]),
-            Err(error) if written == 0 => return Err(error),
-            Err(_) => break,
-        }
-        written += piece_len as u64;
-    }
-    Ok(written)
+    in_pieces(buffer, len, |piece, _| {
+        serial::write(stream, piece);
+        Ok(piece.len())
+    })
 }

@@ -8,7 +8,7 @@
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
 //!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`], [`AddressSpace`], [`LoadedOn`],
-//!   [`Membership`], [`SignalCell`]): they carry their
+//!   [`Membership`], [`SignalCell`], [`Position`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
 //!
@@ -54,6 +54,7 @@ mod objects;
 mod page_frame;
 mod park;
 mod pipe;
+mod position;
 mod ram;
 mod region_map;
 mod regions;
@@ -91,6 +92,7 @@ pub use objects::{Objects, Refused, Right, Rights, TableFull};
 pub use page_frame::{OutOfFrames, PageFrame, TABLE_LEN, Table};
 pub use park::{ParkCell, Pause, Waiter};
 pub use pipe::{BrokenPipe, End, Meeting, PipeBuffer};
+pub use position::Position;
 pub use ram::{PhysRange, heap_place};
 pub use region_map::{RegionError, RegionMap};
 pub use regions::{Backing, FileBytes, Protection, Region};

@@ -2,29 +2,24 @@
 //!
 //! # Who owns what
 //! An open file is shared by all descriptors that were made from one another, so they share its
-//! position, under its lock. A read or write first moves the position past the bytes that it wants
-//! and then copies them without the lock, since touching a program's memory may wait for other CPUs;
-//! so each byte goes to one reader, and writers do not overwrite each other. If the copy ends early,
-//! the position goes back, unless somebody has moved it meanwhile.
+//! [`Position`].
 
 use alloc::{sync::Arc, vec::Vec};
 
-use kcore::{DirectoryId, Errno, PAGE_SIZE, PageFrame as _, SpinLock, UserRange, console::Stream};
+use kcore::{DirectoryId, Errno, PAGE_SIZE, PageFrame as _, Position, UserRange, console::Stream};
 
 use crate::{
     console,
     fs::{
         descriptors::Flags,
         pages::DataPage,
+        pieces::{PIECE_LEN, in_pieces},
         pipe::PipeEnd,
         root::{self, File},
     },
     ipc::socket::Listener,
     mm::{frames::Frame, uaccess},
 };
-
-/// Bytes move between programs and the kernel in pieces of this size; a piece is not mixed with others.
-pub(crate) const PIECE_LEN: usize = 512;
 
 /// How a program sees an entry of a directory: its number, and its name up to a NUL.
 const ENTRY_LEN: usize = 8 + 256;
@@ -34,7 +29,7 @@ const ENTRY_LEN: usize = 8 + 256;
 pub(crate) struct OpenFile {
     kind: Kind,
     flags: Flags,
-    position: SpinLock<u64>,
+    position: Position,
 }
 
 #[derive(Debug)]
@@ -55,7 +50,7 @@ impl OpenFile {
         Self {
             kind,
             flags,
-            position: SpinLock::new(0),
+            position: Position::new(),
         }
     }
 
@@ -171,13 +166,8 @@ impl OpenFile {
     }
 
     fn read_file(&self, file: &File, buffer: u64, len: u64) -> Result<u64, Errno> {
-        let (from, count) = {
-            let mut position = self.position.lock();
-            let from = *position;
-            let count = (file.lock().len() as u64).saturating_sub(from).min(len);
-            *position += count;
-            (from, count)
-        };
+        let (from, to) = self.position.claim_read(len, || file.lock().len() as u64);
+        let count = to - from;
         let mut piece = [0; PIECE_LEN];
         let mut done = 0;
         while done < count {
@@ -185,7 +175,7 @@ impl OpenFile {
             // Files do not get shorter.
             file.lock().read(from + done, piece);
             if let Err(error) = uaccess::copy_out(buffer + done, piece) {
-                self.move_back(from + count, from);
+                self.position.move_back(to, from);
                 return Err(error);
             }
             done += piece.len() as u64;
@@ -194,26 +184,13 @@ impl OpenFile {
     }
 
     fn write_file(&self, file: &File, buffer: u64, len: u64) -> Result<u64, Errno> {
-        let (from, to) = {
-            let mut position = self.position.lock();
-            let from = *position;
-            *position = from.saturating_add(len).min(i64::MAX as u64);
-            (from, *position)
-        };
+        let (from, to) = self.position.claim_write(len);
         let result = in_pieces(buffer, len, |piece, done| {
             let written = file.lock().write(from + done, piece, DataPage::new);
             written.map_err(|_| Errno::ENOSPC)
         });
-        self.move_back(to, from + result.unwrap_or(0));
+        self.position.move_back(to, from + result.unwrap_or(0));
         result
-    }
-
-    /// Moves the position from `expected` back to `to`, unless somebody else has moved it.
-    fn move_back(&self, expected: u64, to: u64) {
-        let mut position = self.position.lock();
-        if *position == expected {
-            *position = to;
-        }
     }
 
     /// Moves the position: whence 0 from the start, 1 from the position, 2 from the end.
@@ -224,18 +201,8 @@ impl OpenFile {
         let Kind::File(file) = &self.kind else {
             return Err(Errno::EINVAL);
         };
-        let mut position = self.position.lock();
-        let base = match whence {
-            0 => 0,
-            1 => *position,
-            2 => file.lock().len() as u64,
-            _ => return Err(Errno::EINVAL),
-        };
-        let new = base
-            .checked_add_signed(offset)
-            .filter(|new| i64::try_from(*new).is_ok());
-        *position = new.ok_or(Errno::EINVAL)?;
-        Ok(*position)
+        self.position
+            .seek(offset, whence, || file.lock().len() as u64)
     }
 
     /// Makes sure that what was written is where it belongs: it always is.
@@ -261,51 +228,20 @@ impl OpenFile {
         UserRange::new(out, len).ok_or(Errno::EFAULT)?;
         for done in 0..count {
             let mut entry = [0; ENTRY_LEN];
-            let (before, after) = {
-                let mut position = self.position.lock();
-                let before = *position;
+            let (before, after) = self.position.advance(|before| {
                 let next = root::next_entry(*id, before, &mut entry[8..])?;
-                let Some((after, inode)) = next else {
-                    return Ok(done);
-                };
+                let (after, inode) = next.unwrap_or((before, 0));
                 entry[..8].copy_from_slice(&inode.to_ne_bytes());
-                *position = after;
-                (before, after)
-            };
+                Ok::<_, Errno>(after)
+            })?;
+            if after == before {
+                return Ok(done);
+            }
             if let Err(error) = uaccess::copy_out(out + done * ENTRY_LEN as u64, &entry) {
-                self.move_back(after, before);
+                self.position.move_back(after, before);
                 return if done > 0 { Ok(done) } else { Err(error) };
             }
         }
         Ok(count)
     }
-}
-
-/// Copies a program's bytes piece by piece and hands each on with its offset; the sum of what was
-/// taken. A piece that is not taken whole is the last.
-///
-/// # Errors
-/// The first error, if nothing was taken before it.
-fn in_pieces(
-    buffer: u64,
-    len: u64,
-    mut take: impl FnMut(&[u8], u64) -> Result<usize, Errno>,
-) -> Result<u64, Errno> {
-    let mut piece = [0; PIECE_LEN];
-    let mut done = 0;
-    while done < len {
-        let piece = &mut piece[..(len - done).min(PIECE_LEN as u64) as usize];
-        let taken = uaccess::copy_in(buffer + done, piece).and_then(|()| take(piece, done));
-        match taken {
-            Ok(taken) => {
-                done += taken as u64;
-                if taken < piece.len() {
-                    break;
-                }
-            }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(done)
 }

@@ -15,7 +15,10 @@ use kcore::{End, Errno, Monitor, PipeBuffer, Side};
 
 use crate::{
     arch::cpu,
-    fs::{file::PIECE_LEN, pages::DataPage},
+    fs::{
+        pages::DataPage,
+        pieces::{PIECE_LEN, in_pieces},
+    },
     mm::uaccess,
     proc::thread::ThreadRef,
     sched::wait,
@@ -140,26 +143,15 @@ impl PipeEnd {
     /// If nothing was written: `EPIPE` without readers, `EFAULT`, `EINTR`.
     pub(crate) fn write(&self, buffer: u64, len: u64) -> Result<u64, Errno> {
         let thread = cpu::current();
-        let mut piece = [0; PIECE_LEN];
-        let mut done = 0;
-        while done < len {
-            let piece = &mut piece[..(len - done).min(PIECE_LEN as u64) as usize];
-            let written = uaccess::copy_in(buffer + done, piece).and_then(|()| {
-                let written = self.pipe.monitor.wait(
-                    &ThreadRef(thread),
-                    Side::Givers,
-                    |buffer, wakes| buffer.write(piece, true, wakes),
-                    || wait::pause(thread, wait::FOREVER),
-                );
-                written?.map_err(|_| Errno::EPIPE)
-            });
-            match written {
-                Ok(count) => done += count as u64,
-                Err(_) if done > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        in_pieces(buffer, len, |piece, _| {
+            let written = self.pipe.monitor.wait(
+                &ThreadRef(thread),
+                Side::Givers,
+                |buffer, wakes| buffer.write(piece, true, wakes),
+                || wait::pause(thread, wait::FOREVER),
+            );
+            written?.map_err(|_| Errno::EPIPE)
+        })
     }
 }
 
