@@ -3,9 +3,9 @@
 
 mod kcore_fiber;
 
-use kcore::{JoinCell, JoinError, TidAllocator, with_seed};
+use kcore::{JoinCell, JoinError, State, StateCell, TidAllocator, with_seed};
 use kcore_fiber::{Fiber, immortal};
-use loom::thread;
+use loom::{sync::Arc, thread};
 use loom_tests::{breaks, holds};
 
 const GROUP: u32 = 1;
@@ -14,7 +14,7 @@ fn join_meets_exit() {
     let tid = TidAllocator::<1>::new().allocate().unwrap();
     let cell = immortal(JoinCell::new());
     cell.open(tid, GROUP);
-    let ending = thread::spawn(move || assert!(!cell.exit(i32::MIN)));
+    let ending = thread::spawn(move || assert!(!cell.exit(i32::MIN, || ())));
     let me = Fiber::new();
     assert_eq!(cell.join(tid, GROUP, &me, || me.pause()), Ok(i32::MIN));
     ending.join().unwrap();
@@ -39,6 +39,40 @@ fn a_joiner_always_gets_the_code_breaks_when_a_token_is_overwritten() {
     });
 }
 
+/// What is recorded of the end is known to who has joined.
+fn a_joiner_looks_at_what_is_recorded() {
+    let tid = TidAllocator::<1>::new().allocate().unwrap();
+    let cell = immortal(JoinCell::new());
+    let state = Arc::new(StateCell::new());
+    for step in [State::New, State::Ready, State::Running] {
+        state.enter(step);
+    }
+    cell.open(tid, GROUP);
+    let ending = {
+        let state = state.clone();
+        thread::spawn(move || {
+            let record = || drop(state.enter(State::Terminated));
+            assert!(!cell.exit(7, record));
+        })
+    };
+    let me = Fiber::new();
+    assert_eq!(cell.join(tid, GROUP, &me, || me.pause()), Ok(7));
+    assert_eq!(state.get(), State::Terminated);
+    ending.join().unwrap();
+}
+
+#[test]
+fn a_joiner_finds_the_end_recorded() {
+    holds(5, a_joiner_looks_at_what_is_recorded);
+}
+
+#[test]
+fn a_joiner_finds_the_end_recorded_breaks_when_it_is_known_before() {
+    with_seed("the end is recorded after it is known", || {
+        breaks(a_joiner_looks_at_what_is_recorded);
+    });
+}
+
 fn two_joiners_meet_exit() {
     let tid = TidAllocator::<1>::new().allocate().unwrap();
     let cell = immortal(JoinCell::new());
@@ -48,7 +82,7 @@ fn two_joiners_meet_exit() {
         cell.join(tid, GROUP, &me, || me.pause())
     };
     let other = thread::spawn(move || join(cell));
-    let ending = thread::spawn(move || assert!(!cell.exit(-5)));
+    let ending = thread::spawn(move || assert!(!cell.exit(-5, || ())));
     let results = [join(cell), other.join().unwrap()];
     ending.join().unwrap();
     assert!(results.contains(&Ok(-5)), "{results:?}");
@@ -71,7 +105,7 @@ fn detach_meets_exit() {
     let tid = TidAllocator::<1>::new().allocate().unwrap();
     let cell = immortal(JoinCell::<Fiber>::new());
     cell.open(tid, GROUP);
-    let ending = thread::spawn(move || cell.exit(1));
+    let ending = thread::spawn(move || cell.exit(1, || ()));
     let freed_by_detach = cell.detach(tid, GROUP).unwrap();
     let freed_by_exit = ending.join().unwrap();
     assert!(

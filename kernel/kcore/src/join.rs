@@ -8,7 +8,8 @@
 //! - `Claimed`: it has ended, the code is here for the joiner that was waiting, and for no other.
 //!
 //! # Protocol
-//! The thread: [`exit`](JoinCell::exit), once, as its last act. A joiner: [`join`](JoinCell::join).
+//! The thread: [`exit`](JoinCell::exit), once, as its last act, and what is recorded of
+//! the end before it. A joiner: [`join`](JoinCell::join).
 //! The first one to find `Running` or `Exited` wins; whoever comes while the cell is `Awaited` or
 //! `Claimed`, or after the code has gone, gets [`JoinError::Taken`]. Without `Claimed`, a late joiner
 //! could take the code between the wake-up of the waiting one and its next look, and leave it waiting
@@ -99,11 +100,23 @@ impl<W: Waiter> JoinCell<W> {
         };
     }
 
-    /// Ends the thread: leaves the code and wakes the joiner.
+    /// Ends the thread: leaves the code and wakes the joiner. Whatever shall be known of the end by
+    /// then is done by `record`, before anybody can know of it.
     ///
     /// Returns true if the thread was detached, so that its tid is free at once.
     #[must_use]
-    pub fn exit(&self, code: i32) -> bool {
+    #[inline]
+    pub fn exit(&self, code: i32, record: impl FnOnce()) -> bool {
+        if seeded("the end is recorded after it is known") {
+            let detached = self.leave_code(code);
+            record();
+            return detached;
+        }
+        record();
+        self.leave_code(code)
+    }
+
+    fn leave_code(&self, code: i32) -> bool {
         let mut inner = self.inner.lock();
         let awaited = match core::mem::replace(&mut inner.state, State::Exited(code)) {
             State::Running => None,
@@ -290,7 +303,7 @@ mod tests {
         let tid = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(tid, 7);
-        assert!(!cell.exit(i32::MIN));
+        assert!(!cell.exit(i32::MIN, || ()));
         assert_eq!(
             cell.join(tid, 8, &Nobody, never),
             Err(JoinError::NoSuchThread)
@@ -305,7 +318,7 @@ mod tests {
         let old = tids.allocate().unwrap();
         let cell = JoinCell::new();
         cell.open(old, 1);
-        assert!(!cell.exit(1));
+        assert!(!cell.exit(1, || ()));
         assert_eq!(cell.join(old, 1, &Nobody, never), Ok(1));
         tids.free(old);
         let new = tids.allocate().unwrap();
@@ -314,7 +327,7 @@ mod tests {
             Err(JoinError::NoSuchThread)
         );
         cell.open(new, 1);
-        assert!(!cell.exit(2));
+        assert!(!cell.exit(2, || ()));
         assert_eq!(cell.join(old, 1, &Nobody, never), Err(JoinError::Taken));
         assert_eq!(cell.join(new, 1, &Nobody, never), Ok(2));
     }
@@ -327,7 +340,7 @@ mod tests {
         cell.open(tid, 1);
         let first = cell.join(tid, 1, &Nobody, || {
             assert_eq!(cell.join(tid, 1, &Nobody, never), Err(JoinError::Taken));
-            assert!(!cell.exit(-5));
+            assert!(!cell.exit(-5, || ()));
             // Not even now: the code is the first one's.
             assert_eq!(cell.join(tid, 1, &Nobody, never), Err(JoinError::Taken));
             Pause::Again
@@ -345,7 +358,7 @@ mod tests {
             cell.join(tid, 1, &Nobody, || Pause::Interrupted),
             Err(JoinError::Interrupted)
         );
-        assert!(!cell.exit(3));
+        assert!(!cell.exit(3, || ()));
         assert_eq!(cell.join(tid, 1, &Nobody, never), Ok(3));
         cell.put_back(tid, 3);
         assert_eq!(cell.join(tid, 1, &Nobody, never), Ok(3));
@@ -358,7 +371,7 @@ mod tests {
         let cell = JoinCell::<Nobody>::new();
         cell.open(tid, 1);
         assert_eq!(cell.abandon(1), None, "the thread lives");
-        assert!(!cell.exit(3));
+        assert!(!cell.exit(3, || ()));
         assert_eq!(cell.abandon(2), None, "another process's");
         assert_eq!(cell.abandon(1), Some(tid));
         assert_eq!(cell.abandon(1), None);
@@ -372,7 +385,7 @@ mod tests {
         cell.open(tid, 1);
         assert_eq!(cell.detach(tid, 1), Ok(false));
         assert_eq!(cell.join(tid, 1, &Nobody, never), Err(JoinError::Taken));
-        assert!(cell.exit(9));
+        assert!(cell.exit(9, || ()));
         assert_eq!(cell.detach(tid, 1), Err(JoinError::Taken));
     }
 }

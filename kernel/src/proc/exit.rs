@@ -44,8 +44,7 @@ pub(crate) fn exit_thread(code: i32) -> ! {
         .accounts()
         .hand_over(&process.ended, clock::counter());
     signal::leave_to_others(thread, process);
-    thread.enter_state(State::Terminated);
-    if table::cell(tid).exit(code) {
+    if table::cell(tid).exit(code, || thread.enter_state(State::Terminated)) {
         table::free_tid(process, tid);
     }
     if process.threads.thread_ended(tid.raw(), code) {
