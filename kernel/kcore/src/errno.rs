@@ -1,9 +1,9 @@
 //! Why a system call failed, as programs see it.
 
 use crate::{
-    address_space::FaultError, join::JoinError, limits::LimitError, monitor::Stopped,
-    numbered::NoMemory, objects::Refused, page_frame::OutOfFrames, region_map::RegionError,
-    tree::PathError,
+    address_space::FaultError, backlog::Closed, join::JoinError, limits::LimitError,
+    monitor::Stopped, numbered::NoMemory, objects::Refused, page_frame::OutOfFrames,
+    region_map::RegionError, tree::PathError,
 };
 
 /// An error number.
@@ -134,6 +134,12 @@ impl From<Refused> for Errno {
             Refused::TimedOut => Self::ETIMEDOUT,
             Refused::Interrupted => Self::EINTR,
         }
+    }
+}
+
+impl From<Closed> for Errno {
+    fn from(_: Closed) -> Self {
+        Self::ECONNREFUSED
     }
 }
 

@@ -4,7 +4,7 @@
 //! plain values. Two kinds of items:
 //!
 //! - *owned* structures ([`sched::RunQueue`], [`TidAllocator`], [`TimerQueue`], [`RegionMap`],
-//!   [`page_table::PageTable`], [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
+//!   [`page_table::PageTable`], [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Backlog`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
 //!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`], [`AddressSpace`], [`LoadedOn`],
@@ -34,6 +34,7 @@ pub mod sched;
 
 mod accounts;
 mod address_space;
+mod backlog;
 mod contents;
 mod errno;
 mod family;
@@ -72,6 +73,7 @@ mod wait_queue;
 
 pub use accounts::{Accounts, Usage};
 pub use address_space::{Access, AddressSpace, FaultError};
+pub use backlog::{Backlog, Closed};
 pub use contents::{Contents, NoRoom};
 pub use errno::Errno;
 pub use family::{Ending, Family, INIT, News, NoChild, Wake, Which};

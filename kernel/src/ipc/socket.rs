@@ -9,13 +9,9 @@
 //! When the last descriptor of a listener is closed, its name is free, whoever waits to connect is
 //! refused, and the connections in the queue close as if they had been accepted and closed.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
-use kcore::{End, Errno, Monitor, Side, SpinLock};
+use kcore::{Backlog, End, Errno, Monitor, Side, SpinLock};
 
 use crate::{
     arch::cpu,
@@ -26,9 +22,6 @@ use crate::{
     proc::thread::ThreadRef,
     sched::wait::{self, Deadline},
 };
-
-/// The most connections that wait to be accepted.
-const BACKLOG: usize = 128;
 
 /// The names that are taken. Not held while a listener's own lock is taken.
 static NAMES: SpinLock<BTreeMap<Vec<u8>, Arc<Queue>>> = SpinLock::new(BTreeMap::new());
@@ -46,14 +39,7 @@ impl From<Connection> for OpenFile {
     }
 }
 
-#[derive(Debug)]
-struct Waiting {
-    connections: VecDeque<Connection>,
-    limit: usize,
-    closed: bool,
-}
-
-type Queue = Monitor<Waiting, ThreadRef>;
+type Queue = Monitor<Backlog<Connection>, ThreadRef>;
 
 /// What a listening descriptor stands for.
 #[derive(Debug)]
@@ -67,15 +53,8 @@ pub(crate) struct Listener {
 /// # Errors
 /// `EINVAL` for a bad limit; `EADDRINUSE`.
 pub(crate) fn listen(name: &[u8], limit: u64) -> Result<OpenFile, Errno> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if name.is_empty() || !(1..=BACKLOG).contains(&limit) {
-        return Err(Errno::EINVAL);
-    }
-    let queue = Arc::new(Monitor::new(Waiting {
-        connections: VecDeque::new(),
-        limit,
-        closed: false,
-    }));
+    let backlog = Backlog::new(limit).filter(|_| !name.is_empty());
+    let queue = Arc::new(Monitor::new(backlog.ok_or(Errno::EINVAL)?));
     let mut names = NAMES.lock();
     if names.contains_key(name) {
         return Err(Errno::EADDRINUSE);
@@ -110,17 +89,7 @@ pub(crate) fn connect(name: &[u8], mut deadline: Deadline) -> Result<OpenFile, E
     let joined = queue.wait(
         &ThreadRef(thread),
         Side::Givers,
-        |waiting, wakes| {
-            if waiting.closed {
-                return Some(Err(Errno::ECONNREFUSED));
-            }
-            if waiting.connections.len() >= waiting.limit {
-                return None;
-            }
-            waiting.connections.extend(far.take());
-            wakes.takers = 1;
-            Some(Ok(()))
-        },
+        |backlog, wakes| backlog.connect(&mut far, wakes),
         || wait::pause(thread, deadline.get()),
     );
     joined??;
@@ -137,16 +106,11 @@ impl Listener {
     /// Until there is one, or `deadline`.
     pub(crate) fn accept(&self, mut deadline: Deadline) -> Result<OpenFile, Errno> {
         let thread = cpu::current();
-        let accepted = self.queue.wait(
-            &ThreadRef(thread),
-            Side::Takers,
-            |waiting, wakes| {
-                let connection = waiting.connections.pop_front()?;
-                wakes.givers = 1;
-                Some(connection)
-            },
-            || wait::pause(thread, deadline.get()),
-        );
+        let accepted = self
+            .queue
+            .wait(&ThreadRef(thread), Side::Takers, Backlog::accept, || {
+                wait::pause(thread, deadline.get())
+            });
         Ok(accepted?.into())
     }
 }
@@ -154,11 +118,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         NAMES.lock().remove(&self.name);
-        let left = self.queue.with(|waiting, wakes| {
-            waiting.closed = true;
-            *wakes = kcore::Wakes::ALL;
-            core::mem::take(&mut waiting.connections)
-        });
+        let left = self.queue.with(Backlog::close);
         // Closed without the queue's lock.
         drop(left);
     }
