@@ -160,15 +160,9 @@ impl Model {
     }
 }
 
-/// Longer than any system call takes, so that the sleep is one.
-const TICK_NS: u64 = 2_000_000;
-
 /// Keeps the calling thread, and those that it will make, on these processors, a bit each.
 pub(crate) fn pin(mask: u64) -> Result<(), String> {
-    schedule::set_affinity(None, mask).map_err(failed("the processor can't be chosen"))?;
-    // It counts from the next turn on, and a yield to nobody is none.
-    sleep_until(syscall::clock() + TICK_NS);
-    Ok(())
+    schedule::set_affinity(None, mask).map_err(failed("the processor can't be chosen"))
 }
 
 /// Sleeps until the clock has reached that time.
