@@ -7,7 +7,7 @@
 //!   [`page_table::PageTable`], [`FrameBitmap`], [`Tree`], [`Contents`], [`PipeBuffer`], [`Backlog`], [`Mailbox`], [`Semaphore`], [`Numbered`]): methods take
 //!   `&mut self`, the kernel puts them under one of its locks;
 //! - *shared* protocols ([`JoinCell`], [`FutexTable`], [`WaitQueue`], [`Monitor`], [`Objects`], [`ParkCell`],
-//!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`], [`AddressSpace`], [`LoadedOn`],
+//!   [`IdleSet`], [`FrontWord`], [`sched::CpuQueue`], [`Accounts`], [`AddressSpace`], [`LoadedOn`], [`FlushRequests`],
 //!   [`Membership`], [`SignalCell`], [`Position`]): they carry their
 //!   own lock or atomic from `sync`, and they are generic over the [`Waiter`], so that the kernel's
 //!   threads and the model checker's threads run the very same lines.
@@ -39,6 +39,7 @@ mod contents;
 mod errno;
 mod family;
 mod fault;
+mod flush;
 mod frames;
 mod front;
 mod futex;
@@ -78,6 +79,7 @@ pub use contents::{Contents, NoRoom};
 pub use errno::Errno;
 pub use family::{Ending, Family, INIT, News, NoChild, Wake, Which};
 pub use fault::Fault;
+pub use flush::FlushRequests;
 pub use frames::FrameBitmap;
 pub use front::FrontWord;
 pub use futex::{FutexKey, FutexTable, WaitEnd};

@@ -10,11 +10,11 @@ use core::{
     arch::asm,
     cell::{Cell, UnsafeCell},
     mem::offset_of,
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 
 use flight_recorder::Ring;
-use kcore::Tid;
+use kcore::{FlushRequests, Tid};
 use x86_64::registers::model_specific::Msr;
 
 use crate::{
@@ -56,9 +56,8 @@ pub(crate) struct Cpu {
     pub(crate) queue: CpuQueue,
     /// What happened here lately; see [`crate::trace`]. Written here, read by all.
     pub(crate) ring: Ring,
-    /// How often this CPU was asked to forget translations, and how often it has. Shared.
-    pub(crate) flush_asked: AtomicU64,
-    pub(crate) flush_done: AtomicU64,
+    /// Who wants this CPU to forget translations. Shared.
+    pub(crate) flush: FlushRequests,
 }
 
 // SAFETY: other CPUs touch the shared fields only, which are `Sync` by themselves; the cells are
@@ -96,8 +95,7 @@ pub(crate) fn prepare(number: u32, apic_id: u8) -> u64 {
         space_at: Cell::new(core::ptr::null()),
         queue: CpuQueue::new(number, Tid::MAX_SLOTS, Front::new()),
         ring: Ring::new(),
-        flush_asked: AtomicU64::new(0),
-        flush_done: AtomicU64::new(0),
+        flush: FlushRequests::new(),
     }));
     cpu.segments.get_mut().prepare(cpu.task.get_mut());
     // ORDERING: Release pairs with `get`; the count comes after the entry.
