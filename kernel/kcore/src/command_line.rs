@@ -89,8 +89,10 @@ pub fn quote(word: &str) -> String {
     quoted
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -124,5 +126,22 @@ mod tests {
         }
         let line = CommandLine::parse("init=/p\\ q a\\x4 \\").unwrap();
         assert_eq!(line.init, ["/p q", "a"], "half an escape is nothing");
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_read_and_any_words_come_back(
+            line in any::<std::string::String>(),
+            words in prop::collection::vec(any::<std::string::String>(), 0..6),
+        ) {
+            let _ = CommandLine::parse(&line);
+            let mut quoted = std::string::String::from("init=/p");
+            for word in &words {
+                quoted.push(' ');
+                quoted.push_str(&quote(word));
+            }
+            let read = CommandLine::parse(&quoted).unwrap();
+            prop_assert_eq!(&read.init[1..], &words[..]);
+        }
     }
 }

@@ -59,8 +59,12 @@ impl FrameBitmap {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
+    use std::{collections::BTreeSet, vec::Vec};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -83,5 +87,33 @@ mod tests {
         let mut frames = FrameBitmap::new(64);
         frames.release(5);
         frames.release(5);
+    }
+
+    proptest! {
+        #[test]
+        fn the_map_is_as_a_plain_set(
+            count in 1..200_usize,
+            steps in prop::collection::vec(any::<Option<prop::sample::Index>>(), 0..400),
+        ) {
+            let mut frames = FrameBitmap::new(count);
+            let mut free = BTreeSet::new();
+            let mut taken: Vec<usize> = (0..count).collect();
+            for step in steps {
+                match step {
+                    None => {
+                        let frame = frames.allocate();
+                        prop_assert_eq!(frame, free.pop_first());
+                        taken.extend(frame);
+                    }
+                    Some(which) if !taken.is_empty() => {
+                        let frame = taken.swap_remove(which.index(taken.len()));
+                        frames.release(frame);
+                        free.insert(frame);
+                    }
+                    Some(_) => {}
+                }
+                prop_assert_eq!(frames.free(), free.len());
+            }
+        }
     }
 }

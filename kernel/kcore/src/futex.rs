@@ -188,6 +188,10 @@ mod tests {
     use alloc::sync::Arc;
     use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::list::Linked;
 
@@ -285,5 +289,68 @@ mod tests {
         assert_eq!(end, Ok(WaitEnd::Interrupted));
         assert_eq!(table.waiting(), 0);
         assert!(!me.is_queued());
+    }
+
+    type Table = FutexTable<Arc<Fake>, 2>;
+
+    /// Lets one wait for each key, inside the waits of those before; `then` is called while all wait.
+    fn wait_for_all(
+        table: &Table,
+        keys: &[FutexKey],
+        waiters: &mut Vec<Arc<Fake>>,
+        then: &mut dyn FnMut(&[Arc<Fake>]) -> Vec<usize>,
+    ) -> Vec<usize> {
+        let Some((key, rest)) = keys.split_first() else {
+            return then(waiters);
+        };
+        let (me, number) = (Arc::new(Fake::default()), waiters.len());
+        waiters.push(Arc::clone(&me));
+        let mut woken = Vec::new();
+        let end = table.wait(
+            *key,
+            &me,
+            || Ok::<_, ()>(true),
+            || {
+                woken = wait_for_all(table, rest, waiters, then);
+                Pause::Interrupted
+            },
+        );
+        let expected = match woken.contains(&number) {
+            true => WaitEnd::Woken,
+            false => WaitEnd::Interrupted,
+        };
+        assert_eq!(end, Ok(expected), "waiter {number}");
+        woken
+    }
+
+    proptest! {
+        #[test]
+        fn wakes_reach_whom_a_plain_list_says(
+            keys in prop::collection::vec(0..4_u64, 0..12),
+            wakes in prop::collection::vec((0..5_u64, 0..4_usize), 0..8),
+        ) {
+            let table = Table::new();
+            let key = |number: u64| FutexKey { space: (number % 2) as u32, address: 4 * (number / 2) };
+            let mut model: Vec<(usize, u64)> = keys.iter().copied().enumerate().collect();
+            let words: Vec<FutexKey> = keys.iter().map(|number| key(*number)).collect();
+            let mut all_wake = |waiters: &[Arc<Fake>]| {
+                let mut woken = Vec::new();
+                for (word, most) in &wakes {
+                    let before = woken.len();
+                    while woken.len() - before < *most
+                        && let Some(at) = model.iter().position(|(_, other)| other == word)
+                    {
+                        woken.push(model.remove(at).0);
+                    }
+                    assert_eq!(table.wake(key(*word), *most), woken.len() - before);
+                }
+                for (number, waiter) in waiters.iter().enumerate() {
+                    assert_eq!(!waiter.is_queued(), woken.contains(&number), "{number}");
+                }
+                woken
+            };
+            wait_for_all(&table, &words, &mut Vec::new(), &mut all_wake);
+            prop_assert_eq!(table.waiting(), 0);
+        }
     }
 }

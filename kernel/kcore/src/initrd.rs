@@ -169,9 +169,11 @@ fn normal(mut path: &[u8]) -> &[u8] {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::{format, vec::Vec};
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -250,5 +252,25 @@ mod tests {
         bytes[6 + FIELD_NAME_SIZE * 8] = b'g';
         assert_eq!(Initrd::parse(&bytes).unwrap_err(), InitrdError::BadField(0));
         assert!(format!("{}", InitrdError::BadField(0)).contains("byte 0"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_spoilt_archive_is_refused_or_read(
+            spoils in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = archive();
+            for (at, byte) in spoils {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(cut.index(bytes.len() * 2));
+            if let Ok(initrd) = Initrd::parse(&bytes) {
+                for entry in initrd.iter() {
+                    prop_assert!(entry.path.len() + entry.data.len() <= bytes.len());
+                }
+            }
+        }
     }
 }

@@ -175,9 +175,11 @@ fn segment<'a>(
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::vec::Vec;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -279,6 +281,33 @@ mod tests {
                             .any(|s| s.protection.write && s.protection.execute)
                     );
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_spoilt_program_is_refused_or_harmless(
+            spoils in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = file(&[(6, 0x40_3010, 8, 0x2000), (5, 0x40_1000, 64, 64)]);
+            for (at, byte) in spoils {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(cut.index(bytes.len() * 2));
+            if let Ok(program) = Program::parse(&bytes) {
+                for segment in &program.segments {
+                    let Segment { pages, protection, address, bytes: inside } = segment;
+                    prop_assert!(!(protection.write && protection.execute));
+                    prop_assert!(pages.start() >= PAGE_SIZE && pages.end() <= crate::USER_END);
+                    prop_assert!(*address >= pages.start());
+                    prop_assert!(address + inside.len() as u64 <= pages.end());
+                }
+                let entry = |segment: &&Segment<'_>| segment.protection.execute
+                    && (segment.pages.start()..segment.pages.end()).contains(&program.entry);
+                prop_assert!(program.segments.iter().any(|segment| entry(&segment)));
             }
         }
     }

@@ -120,8 +120,12 @@ impl<const N: usize> Default for TidAllocator<N> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -176,5 +180,34 @@ mod tests {
         }
         assert!(Tid::from_raw(4096).is_some());
         assert!(Tid::from_raw(i64::from(i32::MAX)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_comes_back_only_after_all_others(
+            steps in prop::collection::vec(any::<Option<prop::sample::Index>>(), 0..400),
+        ) {
+            const SLOTS: usize = 5;
+            let mut tids = TidAllocator::<SLOTS>::new();
+            let mut living: Vec<Tid> = Vec::new();
+            let mut seen = std::collections::BTreeSet::new();
+            for step in steps {
+                match step {
+                    None => match tids.allocate() {
+                        Some(tid) => {
+                            prop_assert!(seen.insert(tid), "{tid:?} again");
+                            prop_assert!(living.iter().all(|other| other.slot() != tid.slot()));
+                            living.push(tid);
+                        }
+                        None => prop_assert_eq!(living.len(), SLOTS),
+                    },
+                    Some(which) if !living.is_empty() => {
+                        tids.free(living.swap_remove(which.index(living.len())));
+                    }
+                    Some(_) => {}
+                }
+                prop_assert_eq!(tids.available(), SLOTS - living.len());
+            }
+        }
     }
 }
