@@ -24,14 +24,19 @@ pub(crate) const CASES: &[super::Case] = &[
 
 /// The last state of a thread is recorded before its joiner can go on, on whatever processor.
 fn recorded() {
-    for round in 0..600_u32 {
+    let alone = syscall::cpu_count() == 1;
+    for round in 0..200_u32 {
         trace::begin();
         let thread = thread::spawn(|| 0);
         let tid = thread.tid();
         // Spins, so that it is on another processor when the thread ends, if there is one.
-        while syscall::thread_stats(Some(tid)).is_ok() {}
+        while syscall::thread_stats(Some(tid)).is_ok() {
+            if alone {
+                syscall::yield_now();
+            }
+        }
         // It is about to leave its code: comes a little later each time.
-        (0..round % 200).for_each(|step| {
+        (0..round).for_each(|step| {
             core::hint::black_box(step);
         });
         thread.join();
