@@ -291,6 +291,11 @@ impl Idle {
         word.load(Acquire) & bit != 0
     }
 
+    /// How many workers search, as a guess.
+    pub(crate) fn searching(&self) -> usize {
+        self.searching.load(Relaxed)
+    }
+
     /// How many workers sleep.
     pub fn sleeping(&self) -> usize {
         self.sleepers

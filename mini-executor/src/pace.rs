@@ -17,6 +17,14 @@
 //! A worker whose pace is not known, or that was given a closure, which may run for long, counts as
 //! slow. The watch says so of a worker that it finds held up. All this is a guess, and orders nothing.
 //!
+//! # Whether help helps
+//! Short polls that write the same lines, as of tasks behind one lock, take longer on two workers than
+//! twice as long on one; and since they then take long, their queue looks worth the help that makes it
+//! so. So a worker remembers its pace while no other ran jobs, and where sharing does not even keep up
+//! with that, it says for the next [`HOLD`] looks that its jobs are not worth a thief. If it does not
+//! know that pace, it keeps thieves off for [`WORTH`] at most to learn it, at every [`RETRY`]th look
+//! where the others have work of their own. All this is about turns of less than [`SHORT`].
+//!
 //! # Why nothing is lost by a wrong guess
 //! The pace is asked in three places, and each "not worth it" leaves a job where somebody else sees
 //! it. A worker that queues jobs and calls nobody, and a thief or a sleeper that passes them by, leave
@@ -41,6 +49,18 @@ const LOOK: u32 = 61;
 
 /// Turns until the first look after a sleep, at the most.
 const SOON: u32 = 8;
+
+/// Turns that take longer than this are worth help whatever they share.
+const SHORT: Duration = Duration::from_micros(1);
+
+/// Looks for which a worker whose jobs do not gain by help keeps them: some ten milliseconds.
+const HOLD: u32 = 2_000;
+
+/// Looks between two tries to learn the pace alone.
+const RETRY: u32 = 1_000;
+
+/// What a worker says of jobs that it keeps: no number of them that fits in a queue is worth a thief.
+const KEPT: u32 = 1;
 
 /// Not known, or slow.
 const SLOW: u32 = u32::MAX;
@@ -70,10 +90,75 @@ impl Pace {
         }
     }
 
-    fn publish(&self, took: Duration, turns: u32) {
-        let nanos = took.as_nanos() / u128::from(turns.max(1));
-        self.0
-            .store(u32::try_from(nanos).unwrap_or(SLOW).max(1), Relaxed);
+    fn publish(&self, nanos: u32) {
+        self.0.store(nanos.max(1), Relaxed);
+    }
+}
+
+/// What a worker knows of itself with and without the others.
+#[derive(Debug, Default)]
+struct Company {
+    /// Nanoseconds a turn took while no other worker ran jobs; 0: not known.
+    alone: Cell<u32>,
+    /// Whether none did at the last look.
+    was_alone: Cell<bool>,
+    /// Looks for which it still keeps its jobs, since help does not help.
+    hold: Cell<u32>,
+    /// Looks until it may try to be alone.
+    wait: Cell<u32>,
+    /// For how long it still keeps its jobs, so as to be alone.
+    trial: Cell<Duration>,
+}
+
+impl Company {
+    /// What to publish where turns took so many `nanos` for this `time`, while so many `others` ran
+    /// jobs.
+    fn judge(&self, nanos: u32, time: Duration, others: usize) -> u32 {
+        let is_alone = others == 0;
+        let was_alone = self.was_alone.replace(is_alone);
+        if u128::from(nanos) > SHORT.as_nanos() {
+            self.alone.set(0);
+            self.hold.set(0);
+            self.trial.set(Duration::ZERO);
+            return nanos;
+        }
+        if is_alone && was_alone {
+            self.alone.set(nanos);
+            self.trial.set(Duration::ZERO);
+        }
+        if self.hold.get() > 0 {
+            self.hold.set(self.hold.get() - 1);
+            return KEPT;
+        }
+        if self.trial.get() > time {
+            self.trial.set(self.trial.get() - time);
+            return KEPT;
+        }
+        if is_alone {
+            return nanos;
+        }
+        let alone = u64::from(self.alone.get());
+        if alone > 0 {
+            if u64::from(nanos) < alone * (others as u64 + 1) {
+                return nanos;
+            }
+            self.hold.set(HOLD);
+            // Things may be otherwise by then.
+            self.alone.set(0);
+            return KEPT;
+        }
+        if self.wait.get() > 0 {
+            self.wait.set(self.wait.get() - 1);
+            return nanos;
+        }
+        self.wait.set(RETRY);
+        self.trial.set(WORTH);
+        KEPT
+    }
+
+    /// The worker slept.
+    fn interrupt(&self) {
+        self.was_alone.set(false);
     }
 }
 
@@ -91,6 +176,7 @@ pub(crate) struct Stopwatch {
     every: Cell<u32>,
     /// Those of them that are left.
     left: Cell<u32>,
+    company: Company,
 }
 
 impl Stopwatch {
@@ -99,6 +185,7 @@ impl Stopwatch {
             last: Cell::new(None),
             every: Cell::new(LOOK),
             left: Cell::new(LOOK),
+            company: Company::default(),
         }
     }
 
@@ -111,13 +198,15 @@ impl Stopwatch {
         left == 0
     }
 
-    /// The look that was due.
-    pub(crate) fn look(&self, now: Nanos, pace: &Pace) {
+    /// The look that was due, while so many `others` run jobs.
+    pub(crate) fn look(&self, now: Nanos, pace: &Pace, others: usize) {
         let Some(last) = self.last.replace(Some(now)) else {
             return;
         };
         let (took, turns) = (now.saturating_since(last), self.every.get());
-        pace.publish(took, turns);
+        let nanos = took.as_nanos() / u128::from(turns.max(1));
+        let nanos = u32::try_from(nanos).unwrap_or(SLOW);
+        pace.publish(self.company.judge(nanos, took, others));
         let worth = WORTH.as_nanos() * u128::from(turns) / took.as_nanos().max(1);
         let most = LOOK.min(2 * turns);
         self.set(u32::try_from(worth).unwrap_or(LOOK).clamp(1, most));
@@ -126,6 +215,7 @@ impl Stopwatch {
     /// The worker slept, or was on the look-out.
     pub(crate) fn interrupt(&self) {
         self.last.set(None);
+        self.company.interrupt();
         self.set(self.every.get().min(SOON));
     }
 
@@ -143,12 +233,12 @@ mod tests {
     fn a_worker_is_slow_until_it_has_shown_its_pace() {
         let (pace, stopwatch) = (Pace::new(), Stopwatch::new());
         assert!(pace.is_worth(1) && !pace.is_worth(0));
-        stopwatch.look(Nanos(1_000), &pace);
+        stopwatch.look(Nanos(1_000), &pace, 0);
         assert!(pace.is_worth(1), "one look is no time");
-        stopwatch.look(Nanos(1_000 + 100 * u64::from(LOOK)), &pace);
+        stopwatch.look(Nanos(1_000 + 100 * u64::from(LOOK)), &pace, 0);
         assert!(!pace.is_worth(1_999) && pace.is_worth(2_000), "100 ns each");
         stopwatch.interrupt();
-        stopwatch.look(Nanos(1 << 40), &pace);
+        stopwatch.look(Nanos(1 << 40), &pace, 0);
         assert!(!pace.is_worth(1_999), "a sleep is not counted");
         pace.slow();
         assert!(pace.is_worth(1));
@@ -167,7 +257,7 @@ mod tests {
         let mut now = 0;
         let mut look = |took: u64| {
             now += took;
-            stopwatch.look(Nanos(now), &pace);
+            stopwatch.look(Nanos(now), &pace, 0);
             turns(&stopwatch)
         };
         look(0);
@@ -189,5 +279,56 @@ mod tests {
         let period = Duration::from_micros(400);
         assert!(is_backlog(1, 0, period), "held up");
         assert!(is_backlog(1, 2, period) && !is_backlog(1, 3, period));
+    }
+
+    /// Looks of a worker whose turns take so long with another one, and so long alone; whether it is
+    /// alone then is what it got by its last answer.
+    fn looks(company: &Company, together: u32, alone: u32, looks: u32) -> (u32, u32) {
+        let (mut kept, mut shared) = (0, 0);
+        let mut is_kept = false;
+        for _ in 0..looks {
+            let (nanos, others) = if is_kept { (alone, 0) } else { (together, 1) };
+            let time = Duration::from_nanos(u64::from(nanos) * u64::from(LOOK));
+            is_kept = company.judge(nanos, time, others) == KEPT;
+            *(if is_kept { &mut kept } else { &mut shared }) += 1;
+        }
+        (kept, shared)
+    }
+
+    #[test]
+    fn jobs_that_gain_by_help_are_shared() {
+        let (kept, shared) = looks(&Company::default(), 150, 100, 10_000);
+        assert!(kept < 10, "{kept} looks of {shared} to learn the pace");
+    }
+
+    #[test]
+    fn jobs_that_lose_by_help_are_kept() {
+        let (kept, shared) = looks(&Company::default(), 300, 100, 10_000);
+        assert!(shared < 50 && kept > 9_000, "{kept} kept, {shared} shared");
+    }
+
+    #[test]
+    fn a_try_to_be_alone_is_short_and_seldom() {
+        let company = Company::default();
+        let mut kept = Duration::ZERO;
+        let time = Duration::from_micros(20);
+        let looks = 5_000;
+        for _ in 0..looks {
+            // The others have work of their own.
+            if company.judge(300, time, 1) == KEPT {
+                kept += time;
+            }
+        }
+        assert!(kept >= WORTH, "it tries");
+        assert!(kept <= 6 * WORTH, "{kept:?} of {:?}", looks * time);
+    }
+
+    #[test]
+    fn long_turns_are_worth_help_at_once() {
+        let company = Company::default();
+        looks(&company, 300, 100, 100);
+        assert_eq!(company.judge(300, WORTH, 1), KEPT);
+        assert_eq!(company.judge(2_000, WORTH, 1), 2_000);
+        assert_eq!(company.judge(2_000, WORTH, 0), 2_000);
     }
 }

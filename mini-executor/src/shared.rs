@@ -301,6 +301,14 @@ impl<T: Threads> Shared<T> {
         self.seat.is_none() && wait::forks() != self.forks
     }
 
+    /// How many threads run jobs now, as a guess: workers that neither sleep nor search, and the guest.
+    pub(crate) fn busy_threads(&self) -> usize {
+        let idle = self.idle.sleeping() + self.idle.searching();
+        // ORDERING: a guess.
+        let guest = usize::from(self.guest_runs.load(Relaxed));
+        self.active().saturating_sub(idle) + guest
+    }
+
     /// How many threads need a CPU now, as a guess: workers that do not sleep, and callers.
     pub(crate) fn awake_threads(&self) -> usize {
         // ORDERING: a guess.

@@ -92,7 +92,8 @@ impl<T: Threads> Worker<T> {
         let pace = &self.remote().pace;
         if shared.sim.is_none() {
             // Time that a seed makes tells nothing of the pace.
-            self.stopwatch.look(shared.ground.now(), pace);
+            let others = shared.busy_threads().saturating_sub(1);
+            self.stopwatch.look(shared.ground.now(), pace, others);
         }
         let looks = self.looks.get().wrapping_add(1);
         self.looks.set(looks);
