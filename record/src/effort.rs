@@ -28,7 +28,7 @@ impl Effort {
     pub const QUICK: Self = Self {
         rounds: 3,
         most: 7,
-        slice: Duration::from_millis(600),
+        slice: Duration::from_millis(450),
     };
 
     /// So many rounds of every case, short or not.
