@@ -24,15 +24,25 @@
 //! put it there: the injector's lanes close ([`Lane`](crate::queue::lane::Lane)); a worker looks at the
 //! phase again after each job that it puts into its own ring, and empties the ring when it
 //! leaves. A dropped job ends its task as cancelled, so no joiner waits for ever.
+//!
+//! # Where futures are dropped
+//! Not in the frame of a waker, as far as that can be: whoever wakes may hold a lock that the drop of
+//! the woken future takes (channels do both). The drop of one future may wake another one, so while
+//! somebody closes the runtime, a job that is refused is put aside, and the one who closes drops it
+//! from a frame of its own. After that every task that waited is gone; only a wake that was on its
+//! way meanwhile still drops what it wakes where it is.
 
 use alloc::{sync::Arc, vec::Vec};
 
 use exec_core::{
     Job, Nanos, Shutdown, ShutdownReport, Threads,
-    sync::atomic::{
-        AtomicU8,
-        Ordering::{AcqRel, Acquire, SeqCst},
-        fence,
+    sync::{
+        TryLock,
+        atomic::{
+            AtomicU8,
+            Ordering::{AcqRel, Acquire, SeqCst},
+            fence,
+        },
     },
     unwind,
 };
@@ -41,6 +51,7 @@ use crate::{
     context::{self, Role},
     queue::local::Steal,
     shared::Shared,
+    waiting::with,
 };
 
 /// Takes everything.
@@ -53,24 +64,37 @@ pub(crate) const QUIESCE: u8 = 2;
 pub(crate) const CLOSED: u8 = 3;
 
 /// The phase that a runtime is in.
-#[derive(Debug)]
-pub(crate) struct Phase(AtomicU8);
+pub(crate) struct Phase {
+    now: AtomicU8,
+    aside: TryLock<Aside>,
+}
+
+/// Jobs that were refused while the runtime was being closed.
+#[derive(Default)]
+struct Aside {
+    /// How many threads close it right now, and drop the jobs.
+    closing: usize,
+    jobs: Vec<Job>,
+}
 
 impl Phase {
     pub(crate) fn new() -> Self {
-        Self(AtomicU8::new(OPEN))
+        Self {
+            now: AtomicU8::new(OPEN),
+            aside: TryLock::new(Aside::default()),
+        }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> u8 {
         // ORDERING: Acquire pairs with `advance`.
-        self.0.load(Acquire)
+        self.now.load(Acquire)
     }
 
     /// Moves on to `phase`, never back.
     fn advance(&self, phase: u8) {
         let _ = self
-            .0
+            .now
             .fetch_update(AcqRel, Acquire, |now| (now < phase).then_some(phase));
     }
 }
@@ -140,6 +164,7 @@ impl<T: Threads> Shared<T> {
 
     /// Closes, drops what is queued, cancels what waits.
     pub(crate) fn close_now(&self) {
+        with(&self.phase.aside, &self.ground, |aside| aside.closing += 1);
         self.phase.advance(CLOSED);
         // ORDERING: phase before queues; see the look at the phase in `Worker::keep`.
         fence(SeqCst);
@@ -162,6 +187,7 @@ impl<T: Threads> Shared<T> {
         for shard in self.shards() {
             shard.sweep();
         }
+        self.drop_aside();
         self.idle.wake_all();
         self.spares.wake_all(&self.ground);
         if let Some(watchdog) = &self.watchdog {
@@ -169,13 +195,47 @@ impl<T: Threads> Shared<T> {
         }
     }
 
-    /// Drops jobs unrun, from any thread, and counts them.
-    pub(crate) fn cancel_jobs(&self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
+    /// Ends what was put aside, and this thread's share in the closing.
+    fn drop_aside(&self) {
+        loop {
+            let jobs = with(&self.phase.aside, &self.ground, |aside| {
+                if aside.jobs.is_empty() {
+                    aside.closing -= 1;
+                    return None;
+                }
+                Some(core::mem::take(&mut aside.jobs))
+            });
+            let Some(jobs) = jobs else { return };
+            // What these wake is put aside in turn.
+            for job in jobs {
+                let _ = unwind::drop_caught(job).map_err(unwind::discard);
+            }
         }
+    }
+
+    /// Drops jobs unrun, from any thread, and counts them. In a waker's frame, see the module head.
+    pub(crate) fn cancel_jobs(&self, jobs: Vec<Job>) {
         self.outside.cancelled.add(jobs.len() as u64);
         for job in jobs {
+            self.end_unrun(job);
+        }
+    }
+
+    /// A wake was refused: drops its job, or has it dropped.
+    #[cold]
+    pub(crate) fn refused(&self, job: Job) {
+        self.outside.refused.add(1);
+        self.end_unrun(job);
+    }
+
+    fn end_unrun(&self, job: Job) {
+        let mut job = Some(job);
+        with(&self.phase.aside, &self.ground, |aside| {
+            if aside.closing > 0 {
+                aside.jobs.extend(job.take());
+            }
+        });
+        if let Some(job) = job {
             let _ = unwind::drop_caught(job).map_err(unwind::discard);
         }
     }

@@ -201,14 +201,6 @@ impl<T: Threads> Shared<T> {
         Ok(())
     }
 
-    /// A wake was refused.
-    #[cold]
-    pub(crate) fn refused(&self, job: Job) {
-        self.outside.refused.add(1);
-        // Dropping the job drops the future, which is foreign code in a waker's frame.
-        let _ = unwind::drop_caught(job).map_err(unwind::discard);
-    }
-
     /// Puts a job into the injector and sees to it that a worker comes for it.
     fn inject(&self, job: Job) -> Result<(), Job> {
         self.injector.push(job, self.hint())?;
