@@ -3,10 +3,11 @@
 //! # Protocol
 //! Each client is one task that reads its lines and writes those of the others. It receives them
 //! by a bounded channel; a client that does not read them is thrown out, so that it keeps neither
-//! memory nor the others.
+//! memory nor the others: its task hears that its place is gone, though it is in a write.
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,7 +16,7 @@ use std::{
 };
 
 use async_channel::{Receiver, Sender};
-use futures_util::{future::select, pin_mut};
+use futures_util::{FutureExt, pin_mut, select_biased};
 use mini_executor::{
     Spawner,
     io::{Stream, TcpListener, TcpStream},
@@ -28,22 +29,34 @@ const WAITING: usize = 64;
 /// The longest line.
 const LONGEST: usize = 4096;
 
+/// A place in the room.
+struct Member {
+    lines: Sender<Arc<str>>,
+    /// Nothing is sent: it is closed when the member is out.
+    _stays: Sender<Infallible>,
+}
+
 /// Who is there.
 #[derive(Default)]
 struct Room {
     next: AtomicU64,
-    members: Mutex<HashMap<u64, Sender<Arc<str>>>>,
+    members: Mutex<HashMap<u64, Member>>,
 }
 
 impl Room {
-    fn enter(&self) -> (u64, Receiver<Arc<str>>) {
-        let (sender, receiver) = async_channel::bounded(WAITING);
+    fn enter(&self) -> (u64, Receiver<Arc<str>>, Receiver<Infallible>) {
+        let (lines, heard) = async_channel::bounded(WAITING);
+        let (stays, out) = async_channel::bounded(1);
         let id = self.next.fetch_add(1, Relaxed);
-        self.members().insert(id, sender);
-        (id, receiver)
+        let member = Member {
+            lines,
+            _stays: stays,
+        };
+        self.members().insert(id, member);
+        (id, heard, out)
     }
 
-    fn members(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Sender<Arc<str>>>> {
+    fn members(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Member>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,7 +64,7 @@ impl Room {
     fn say(&self, from: u64, line: &str) {
         let line: Arc<str> = format!("{line}\n").into();
         self.members()
-            .retain(|&id, sender| id == from || sender.try_send(line.clone()).is_ok());
+            .retain(|&id, member| id == from || member.lines.try_send(line.clone()).is_ok());
     }
 }
 
@@ -109,7 +122,7 @@ async fn client(room: &Room, stream: TcpStream) -> io::Result<()> {
     let Some(name) = lines.next().await? else {
         return Ok(());
     };
-    let (id, heard) = room.enter();
+    let (id, heard, out) = room.enter();
     let _seat = Seat {
         room,
         id,
@@ -129,8 +142,13 @@ async fn client(room: &Room, stream: TcpStream) -> io::Result<()> {
         }
         Ok(())
     };
+    let (speak, listen) = (speak.fuse(), listen.fuse());
     pin_mut!(speak, listen);
-    select(speak, listen).await.factor_first().0
+    select_biased! {
+        _ = out.recv().fuse() => Err(io::Error::new(io::ErrorKind::TimedOut, "it did not read")),
+        ended = speak => ended,
+        ended = listen => ended,
+    }
 }
 
 /// Serves a chat room, for ever.

@@ -65,6 +65,43 @@ fn a_chat() {
 }
 
 #[test]
+fn a_chat_throws_out_who_does_not_read() {
+    watched(|| {
+        let server = Server::start(env!("CARGO_BIN_EXE_chat_server"));
+        let mut ada = Guest::new(&server, "ada");
+        let mut bob = Guest::new(&server, "bob");
+        assert_eq!(ada.hear(), "* bob came");
+        let lazy = Guest::new(&server, "lazy");
+        assert_eq!(ada.hear(), "* lazy came");
+        assert_eq!(bob.hear(), "* lazy came");
+        // A few lines at a time, fewer than may wait, so that it is not bob who is late. What
+        // lazy's connection holds is the system's to say: some megabytes.
+        const AT_ONCE: usize = 32;
+        let line = "x".repeat(4_000);
+        let mut rounds = 0;
+        let mut gone = false;
+        while !gone {
+            ada.say(&vec![&line[..]; AT_ONCE].join("\n"));
+            let mut heard = 0;
+            while heard < AT_ONCE {
+                match bob.hear() {
+                    said if said == "* lazy left" => gone = true,
+                    said => {
+                        assert_eq!(said.len(), "ada: ".len() + line.len(), "{rounds}");
+                        heard += 1;
+                    }
+                }
+            }
+            rounds += 1;
+            assert!(gone || rounds < 2_000, "nobody was thrown out");
+        }
+        assert_eq!(ada.hear(), "* lazy left");
+        drop(lazy);
+        server.stop();
+    });
+}
+
+#[test]
 fn a_crawl() {
     watched(|| {
         let output = Command::new(env!("CARGO_BIN_EXE_crawler"))
