@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
+use anyhow::Context;
 use mini_executor::{
     Runtime, Spawner,
     io::{Stream, TcpListener, TcpStream},
@@ -85,9 +86,7 @@ pub fn load(address: SocketAddr, connections: usize, rounds: usize) -> anyhow::R
             .collect();
         let mut right = 0;
         for client in clients {
-            right += client
-                .await
-                .map_err(|error| anyhow::anyhow!("a client ended early: {error}"))??;
+            right += client.await.context("a client ended early")??;
         }
         Ok(right)
     })

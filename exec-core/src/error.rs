@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use crate::{job::Job, unwind::Payload};
+use crate::{
+    job::Job,
+    unwind::{Panic, Payload},
+};
 
 /// Why a model did not take a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +81,18 @@ impl<J> fmt::Display for Rejected<J> {
 impl<J> core::error::Error for Rejected<J> {}
 
 /// Why a joined job has no result.
+///
+/// # Examples
+/// It goes into every box of errors:
+/// ```
+/// fn boxed(error: exec_core::JoinError) -> Box<dyn std::error::Error + Send + Sync> {
+///     error.into()
+/// }
+/// ```
 #[non_exhaustive]
 pub enum JoinError {
-    /// The job panicked; the payload is what it panicked with.
-    Panicked(Payload),
+    /// The job panicked.
+    Panicked(Panic),
     /// The job was cancelled, or dropped unrun by a shutdown.
     Cancelled,
     /// The thread that ran the job ended with this code before the job returned.
@@ -93,13 +104,18 @@ pub enum JoinError {
 }
 
 impl JoinError {
+    /// That the job panicked with `payload`.
+    pub(crate) fn panicked(payload: Payload) -> Self {
+        Self::Panicked(Panic::new(payload))
+    }
+
     /// Goes on with the job's panic in this thread.
     ///
     /// # Panics
     /// Always: with the job's own payload, or with the text of the error.
     pub fn resume(self) -> ! {
         match self {
-            Self::Panicked(payload) => crate::unwind::resume(payload),
+            Self::Panicked(panic) => crate::unwind::resume(panic.into_payload()),
             other => panic!("{other}"),
         }
     }
@@ -120,7 +136,7 @@ impl JoinError {
     /// The error itself when it is not a panic.
     pub fn try_into_panic(self) -> Result<Payload, Self> {
         match self {
-            Self::Panicked(payload) => Ok(payload),
+            Self::Panicked(panic) => Ok(panic.into_payload()),
             other => Err(other),
         }
     }
@@ -129,7 +145,7 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(payload) => match crate::unwind::message(payload) {
+            Self::Panicked(panic) => match panic.message() {
                 Some(text) => write!(f, "the job panicked: {text}"),
                 None => f.write_str("the job panicked"),
             },
@@ -148,10 +164,7 @@ impl fmt::Display for JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(payload) => f
-                .debug_tuple("Panicked")
-                .field(&crate::unwind::message(payload))
-                .finish(),
+            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.message()).finish(),
             Self::Cancelled => f.write_str("Cancelled"),
             Self::Exited(code) => f.debug_tuple("Exited").field(code).finish(),
             Self::Rejected(reason) => f.debug_tuple("Rejected").field(reason).finish(),

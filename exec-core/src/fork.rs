@@ -59,7 +59,7 @@ fn fork_with<B: FnOnce() + Send>(
     a();
     match forked.finish() {
         Ok(()) => {}
-        Err(JoinError::Panicked(payload)) => unwind::resume(payload),
+        Err(JoinError::Panicked(panic)) => unwind::resume(panic.into_payload()),
         // Dropped unrun by a shutdown that came in between: a caller that goes on as if `b`
         // had run would be wrong.
         Err(other) => panic!("join(a, b): b did not run: {other}"),
@@ -94,8 +94,8 @@ impl Drop for Forked {
         let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
         handle.cancel();
         // The panic of `a` goes on; what `b` did is not told twice.
-        if let Err(JoinError::Panicked(payload)) = handle.join_borrowed() {
-            unwind::discard(payload);
+        if let Err(JoinError::Panicked(panic)) = handle.join_borrowed() {
+            unwind::discard(panic.into_payload());
         }
     }
 }

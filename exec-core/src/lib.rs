@@ -53,7 +53,7 @@ pub use scope::Scope;
 pub use sleep::Sleep;
 pub use small::SmallJob;
 pub use stats::Stats;
-pub use unwind::Payload;
+pub use unwind::{Panic, Payload};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

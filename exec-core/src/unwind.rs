@@ -9,6 +9,39 @@ use core::any::Any;
 /// What a panic carried.
 pub type Payload = Box<dyn Any + Send + 'static>;
 
+/// What a job panicked with, as a [`JoinError`](crate::JoinError) carries it.
+///
+/// A payload need not be `Sync`, and an error should be: errors are boxed, shared and kept. So all
+/// that a reference gives is the text; the payload itself is had by value.
+pub struct Panic(Payload);
+
+// SAFETY: a reference reaches nothing of the payload but its type and the text of a `&str` or a
+// `String`, which are `Sync` (`message`).
+unsafe impl Sync for Panic {}
+
+impl Panic {
+    /// The panic with this payload.
+    pub fn new(payload: Payload) -> Self {
+        Self(payload)
+    }
+
+    /// The payload.
+    pub fn into_payload(self) -> Payload {
+        self.0
+    }
+
+    /// Its text, as [`message`].
+    pub fn message(&self) -> Option<&str> {
+        message(&self.0)
+    }
+}
+
+impl core::fmt::Debug for Panic {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Panic").field(&self.message()).finish()
+    }
+}
+
 /// Runs `f` and catches its panic.
 ///
 /// # Errors

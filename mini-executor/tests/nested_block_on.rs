@@ -31,8 +31,8 @@ fn on_a_worker() {
             outer.spawn(async move { inner.block_on(async { 1 }) })
         };
         match task.join() {
-            Err(JoinError::Panicked(payload)) => {
-                names_both(unwind::message(&payload).expect("a text"));
+            Err(JoinError::Panicked(panic)) => {
+                names_both(panic.message().expect("a text"));
             }
             other => panic!("{other:?}"),
         }

@@ -96,7 +96,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
         let Stage::Body(body) = self.replace(Stage::Empty) else {
             unreachable!("invariant: a claimed cell still has its body");
         };
-        let output = unwind::catch(body).map_err(JoinError::Panicked);
+        let output = unwind::catch(body).map_err(JoinError::panicked);
         self.replace(Stage::Output(output));
     }
 
@@ -105,7 +105,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
         let body = self.replace(Stage::Empty);
         let output = match unwind::drop_caught(body) {
             Ok(()) => why,
-            Err(payload) => JoinError::Panicked(payload),
+            Err(payload) => JoinError::panicked(payload),
         };
         self.replace(Stage::Output(Err(output)));
     }
@@ -113,7 +113,7 @@ impl<F: FnOnce() -> T, T> CallCell<F, T> {
     /// Drops an output that nobody will read; a panic in it comes back.
     fn drop_orphan(&self) -> Result<(), Payload> {
         match self.replace(Stage::Empty) {
-            Stage::Output(Err(JoinError::Panicked(payload))) => Err(payload),
+            Stage::Output(Err(JoinError::Panicked(panic))) => Err(panic.into_payload()),
             other => unwind::drop_caught(other),
         }
     }

@@ -277,14 +277,14 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
             Ok(Poll::Ready(output)) => {
                 let output = match cell.drop_future() {
                     Ok(()) => Ok(output),
-                    Err(payload) => Err(Box::new(JoinError::Panicked(payload))),
+                    Err(payload) => Err(Box::new(JoinError::panicked(payload))),
                 };
                 cell.replace(Stage::Output(output));
                 // SAFETY: claimed, output in place, the job's reference goes.
                 unsafe { Self::finish(ptr) }
             }
             // SAFETY: claimed; the job's reference goes.
-            Err(payload) => unsafe { Self::end(ptr, JoinError::Panicked(payload)) },
+            Err(payload) => unsafe { Self::end(ptr, JoinError::panicked(payload)) },
         }
     }
 
@@ -329,7 +329,7 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
                     unwind::discard(payload);
                     JoinError::Panicked(first)
                 }
-                _ => JoinError::Panicked(payload),
+                _ => JoinError::panicked(payload),
             },
         };
         cell.replace(Stage::Output(Err(Box::new(why))));
@@ -361,7 +361,7 @@ impl<Fut: Future, S: Schedule + Clone, W: Way<S>> FutureCell<Fut, S, W> {
             Output::Joiners => Ok(()),
             Output::Orphaned => match cell.replace(Stage::Empty) {
                 Stage::Output(Err(error)) => match *error {
-                    JoinError::Panicked(payload) => Err(payload),
+                    JoinError::Panicked(panic) => Err(panic.into_payload()),
                     other => unwind::drop_caught(other),
                 },
                 other => unwind::drop_caught(other),
