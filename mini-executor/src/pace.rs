@@ -198,6 +198,11 @@ impl Stopwatch {
         left == 0
     }
 
+    /// Whether turns take so long that there is a look before each.
+    pub(crate) fn is_each_turn(&self) -> bool {
+        self.every.get() == 1
+    }
+
     /// The look that was due, while so many `others` run jobs.
     pub(crate) fn look(&self, now: Nanos, pace: &Pace, others: usize) {
         let Some(last) = self.last.replace(Some(now)) else {

@@ -239,3 +239,68 @@ fn a_future_spawned_by_a_busy_task_goes_to_an_idle_worker() {
         }
     });
 }
+
+/// Jobs that compute for long and come from outside, one more for each that ends: a task that gives way
+/// has its turn among them. How many run meanwhile is counted.
+#[test]
+fn by_jobs_that_compute_and_come_from_outside() {
+    const LONG: Duration = Duration::from_millis(1);
+    const JOBS: usize = 4;
+    const YIELDS: usize = 20;
+
+    watched(|| {
+        let handle = one_worker().into_handle();
+        let (done, stop) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let feeder = {
+            let (handle, done, stop) = (handle.clone(), done.clone(), stop.clone());
+            let (end, ended) = mpsc::channel();
+            let (fed, is_fed) = mpsc::channel();
+            let is_fed = Arc::new(Mutex::new(is_fed));
+            let feed = move || {
+                let (end, done, is_fed) = (end.clone(), done.clone(), is_fed.clone());
+                let job = move || {
+                    let start = Instant::now();
+                    while start.elapsed() < LONG {
+                        std::hint::spin_loop();
+                    }
+                    done.fetch_add(1, SeqCst);
+                    // The next one waits when this one ends.
+                    let _ = end.send(());
+                    let _ = is_fed.lock().unwrap().recv();
+                };
+                handle.execute(job).expect("it is open");
+            };
+            std::thread::spawn(move || {
+                (0..JOBS).for_each(|_| feed());
+                // Enough for a task that is starved to show it.
+                for () in ended.iter().take(100 * YIELDS) {
+                    if stop.load(SeqCst) {
+                        break;
+                    }
+                    feed();
+                    let _ = fed.send(());
+                }
+            })
+        };
+        // The pace is known by then.
+        while done.load(SeqCst) < 2 * JOBS {
+            std::thread::yield_now();
+        }
+        let counts = done.clone();
+        let task = handle.spawn_async(async move {
+            let before = counts.load(SeqCst);
+            for _ in 0..YIELDS {
+                yield_now().await;
+            }
+            counts.load(SeqCst) - before
+        });
+        let jobs = task.join().expect("ends");
+        stop.store(true, SeqCst);
+        feeder.join().expect("ends");
+        // Those that were there before it, and one for each of those and of its own turns.
+        assert!(jobs <= 3 * (JOBS + 1) * YIELDS, "{jobs} jobs");
+    });
+}

@@ -318,6 +318,11 @@ impl Local {
         CAPACITY - self.tail.get().wrapping_sub(steal)
     }
 
+    /// Whether a job is here, the next one or one in the ring.
+    pub fn has_any(&self) -> bool {
+        self.ring.next.is_full() || self.len() > 0
+    }
+
     /// How many jobs are left to pop.
     #[inline]
     pub fn len(&self) -> u32 {

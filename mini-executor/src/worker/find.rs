@@ -4,7 +4,8 @@
 //! The next slot, at most [`STREAK`] times in a row; else the ring; else a share of the injector;
 //! else half of another worker's ring. Every so many turns (`pace.rs`) it looks around first: timers
 //! that are due, and one job of the injector, so that a worker which is never out of work does not
-//! starve what comes from outside. At most half of the workers search at a time; the last searcher that
+//! starve what comes from outside; and where turns are so long that there is a look before each, it
+//! takes one from there and one of its own in turn, so that neither starves the other. At most half of the workers search at a time; the last searcher that
 //! finds something wakes the next, if there is more.
 
 use exec_core::{Job, Threads, sync::spin_loop};
@@ -98,7 +99,12 @@ impl<T: Threads> Worker<T> {
         let looks = self.looks.get().wrapping_add(1);
         self.looks.set(looks);
         shared.fire_timers();
-        let first = self.take_injected();
+        let was_injected = self.injected.take() && self.stopwatch.is_each_turn();
+        let first = match was_injected && self.queue.has_any() {
+            true => None,
+            false => self.take_injected(),
+        };
+        self.injected.set(first.is_some());
         // Events that the ring has no room for are better off with the system: see `reactor.rs`;
         // but tasks that never wait must not keep sockets from being served.
         if self.queue.room() >= BATCH || looks.is_multiple_of(LOOK_ANYWAY) {

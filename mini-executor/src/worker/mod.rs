@@ -62,6 +62,8 @@ pub(crate) struct Worker<T: Threads> {
     looks: Cell<u32>,
     streak: Cell<u32>,
     searching: Cell<bool>,
+    /// The job of its last look came from the injector.
+    injected: Cell<bool>,
     /// A future was just entered into the list: the job that comes next is its first poll.
     adopted: Cell<bool>,
     /// Whether it is telling tasks what the reactor has for them.
@@ -111,6 +113,7 @@ impl<T: Threads> Worker<T> {
             looks: Cell::new(0),
             streak: Cell::new(0),
             searching: Cell::new(false),
+            injected: Cell::new(false),
             adopted: Cell::new(false),
             dispatching: Cell::new(false),
             current: Cell::new(JobId::NONE),
