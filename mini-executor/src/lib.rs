@@ -34,6 +34,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", loom, test))]
 extern crate std;
 
+mod balance;
 mod blocking;
 mod builder;
 mod caller;

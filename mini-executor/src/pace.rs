@@ -198,16 +198,10 @@ impl Stopwatch {
         left == 0
     }
 
-    /// Whether turns take so long that there is a look before each.
-    pub(crate) fn is_each_turn(&self) -> bool {
-        self.every.get() == 1
-    }
-
-    /// The look that was due, while so many `others` run jobs.
-    pub(crate) fn look(&self, now: Nanos, pace: &Pace, others: usize) {
-        let Some(last) = self.last.replace(Some(now)) else {
-            return;
-        };
+    /// The look that was due, while so many `others` run jobs; how long the turns since the last
+    /// look took, and how many they were.
+    pub(crate) fn look(&self, now: Nanos, pace: &Pace, others: usize) -> Option<(Duration, u32)> {
+        let last = self.last.replace(Some(now))?;
         let (took, turns) = (now.saturating_since(last), self.every.get());
         let nanos = took.as_nanos() / u128::from(turns.max(1));
         let nanos = u32::try_from(nanos).unwrap_or(SLOW);
@@ -215,6 +209,7 @@ impl Stopwatch {
         let worth = WORTH.as_nanos() * u128::from(turns) / took.as_nanos().max(1);
         let most = LOOK.min(2 * turns);
         self.set(u32::try_from(worth).unwrap_or(LOOK).clamp(1, most));
+        Some((took, turns))
     }
 
     /// The worker slept, or was on the look-out.

@@ -4,9 +4,8 @@
 //! The next slot, at most [`STREAK`] times in a row; else the ring; else a share of the injector;
 //! else half of another worker's ring. Every so many turns (`pace.rs`) it looks around first: timers
 //! that are due, and one job of the injector, so that a worker which is never out of work does not
-//! starve what comes from outside; and where turns are so long that there is a look before each, it
-//! takes one from there and one of its own in turn, so that neither starves the other. At most half of the workers search at a time; the last searcher that
-//! finds something wakes the next, if there is more.
+//! starve what comes from outside; and the other way round, see `balance.rs`. At most half of the
+//! workers search at a time; the last searcher that finds something wakes the next, if there is more.
 
 use exec_core::{Job, Threads, sync::spin_loop};
 use flight_recorder::Event;
@@ -94,17 +93,19 @@ impl<T: Threads> Worker<T> {
         if shared.sim.is_none() {
             // Time that a seed makes tells nothing of the pace.
             let others = shared.busy_threads().saturating_sub(1);
-            self.stopwatch.look(shared.ground.now(), pace, others);
+            let took = self.stopwatch.look(shared.ground.now(), pace, others);
+            self.balance.settle(took);
         }
         let looks = self.looks.get().wrapping_add(1);
         self.looks.set(looks);
         shared.fire_timers();
-        let was_injected = self.injected.take() && self.stopwatch.is_each_turn();
-        let first = match was_injected && self.queue.has_any() {
+        let first = match self.balance.is_owing() && self.queue.has_any() {
             true => None,
             false => self.take_injected(),
         };
-        self.injected.set(first.is_some());
+        if first.is_some() {
+            self.balance.take_outside();
+        }
         // Events that the ring has no room for are better off with the system: see `reactor.rs`;
         // but tasks that never wait must not keep sockets from being served.
         if self.queue.room() >= BATCH || looks.is_multiple_of(LOOK_ANYWAY) {

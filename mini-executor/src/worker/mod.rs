@@ -26,6 +26,7 @@ use exec_core::{
 use flight_recorder::Event;
 
 use crate::{
+    balance::Balance,
     context::{self, Block, Context, Role, WaitFn},
     coop::BUDGET,
     counters::Counters,
@@ -62,8 +63,8 @@ pub(crate) struct Worker<T: Threads> {
     looks: Cell<u32>,
     streak: Cell<u32>,
     searching: Cell<bool>,
-    /// The job of its last look came from the injector.
-    injected: Cell<bool>,
+    /// Between its own tasks and what comes from outside.
+    balance: Balance,
     /// A future was just entered into the list: the job that comes next is its first poll.
     adopted: Cell<bool>,
     /// Whether it is telling tasks what the reactor has for them.
@@ -113,7 +114,7 @@ impl<T: Threads> Worker<T> {
             looks: Cell::new(0),
             streak: Cell::new(0),
             searching: Cell::new(false),
-            injected: Cell::new(false),
+            balance: Balance::new(),
             adopted: Cell::new(false),
             dispatching: Cell::new(false),
             current: Cell::new(JobId::NONE),
