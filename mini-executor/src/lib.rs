@@ -8,9 +8,10 @@
 //! Reading order: [`worker`](self) (`worker/`: what one worker does), `idle.rs` (how it goes to
 //! sleep and is woken), `queue/` (where tasks wait), `phase.rs` (how it all ends), `home.rs` (what
 //! keeps the memory); then `poll.rs`, `watch.rs`, `caller.rs` (latency), `pace.rs` and `balance.rs`
-//! (who helps whom, and who goes first), `driver.rs` and `io/` (sockets), `time/`, `blocking/`; `seat.rs` (a runtime without threads), `simulate.rs` (one that
-//! a seed decides), `local_set.rs` (tasks that stay), `spare.rs` and `watchdog.rs` (workers that
-//! block), `observe.rs`, `metrics.rs` and `record.rs` (what it tells of itself).
+//! (who helps whom, and who goes first), `driver.rs` and `io/` (sockets), `time/`, `blocking/`;
+//! `seat.rs` (a runtime without threads), `simulate.rs` (one that a seed decides), `local_set.rs`
+//! (tasks that stay), `spare.rs` and `watchdog.rs` (workers that block), `observe.rs`, `metrics.rs`
+//! and `record.rs` (what it tells of itself).
 //!
 //! # Examples
 //! ```
