@@ -74,6 +74,8 @@ pub(crate) fn end_group(process: &Process, end: Ending) {
 pub(super) fn become_the_only_thread(thread: &'static Thread) -> Result<(), Errno> {
     let process = thread.process();
     if !process.threads.begin_sole(thread.tid()) {
+        // Not once more to the program, although the other one has not asked for it yet.
+        thread.ask_to_leave();
         return Err(Errno::EINTR);
     }
     if process.threads.count() > 1 {

@@ -7,7 +7,7 @@
 //! structures with their stacks, to be quick; the stacks of all others go back to the free frames.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering, fence};
 
 use kcore::{Errno, JoinCell, OutOfFrames, Resource, SpinLock, Tid, TidAllocator};
 
@@ -132,6 +132,12 @@ pub(crate) fn create(
     thread.prepare(tid, Arc::clone(process), Arc::clone(space), name, start);
     // ORDERING: Release pairs with `find`.
     LIVING[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
+    // ORDERING: pairs with the exchange in `signal::stop`: it finds this thread, or this one finds that
+    // its process is stopped.
+    fence(Ordering::SeqCst);
+    if process.signals.is_stopped() {
+        thread.begin_stopped();
+    }
     Ok((thread, tid))
 }
 

@@ -405,6 +405,12 @@ impl Thread {
         self.wake();
     }
 
+    /// A thread that was just made, of a process that is stopped, stops before its first instruction.
+    pub(super) fn begin_stopped(&self) {
+        // ORDERING: read by the thread itself, which begins later.
+        self.work.fetch_or(STOP, Ordering::SeqCst);
+    }
+
     /// Lets the thread look whether its wait is over.
     pub(super) fn wake(&'static self) {
         ThreadRef(self).wake();
