@@ -66,9 +66,10 @@ fn add(account: &AtomicU64, amount: u64) {
 #[inline]
 fn up_to(account: &AtomicU64, now: u64) -> u64 {
     // ORDERING: Relaxed: a recent value.
-    match account.load(Ordering::Relaxed) {
-        going_on if going_on > i64::MAX as u64 => going_on.wrapping_add(now),
-        settled => settled,
+    match account.load(Ordering::Relaxed).cast_signed() {
+        // Of a thread on another CPU, it may have begun after the reader looked at the clock.
+        going_on @ ..0 => going_on.wrapping_add_unsigned(now).max(0).cast_unsigned(),
+        settled => settled.cast_unsigned(),
     }
 }
 
@@ -180,6 +181,19 @@ impl Accounts {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_with_an_old_clock_sees_nothing_rather_than_much() {
+        let accounts = Accounts::default();
+        accounts.start(1000);
+        accounts.enter_user(1010);
+        let usage = accounts.usage(990);
+        assert_eq!((usage.user, usage.system), (0, 0));
+        accounts.enter_kernel(1110);
+        accounts.enter_user(1200);
+        let usage = accounts.usage(1190);
+        assert_eq!((usage.user, usage.system), (90, 100));
+    }
 
     #[test]
     fn a_reader_sees_what_is_going_on() {
