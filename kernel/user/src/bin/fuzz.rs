@@ -15,7 +15,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 
 use exec_core::sync::atomic::AtomicU32;
-use user::kernel::file;
+use user::kernel::{file, schedule};
 use user::process::{self, News, Pid};
 use user::signal::{self, Disposition, Saved, Signal};
 use user::syscall::{self, Errno, Protection};
@@ -375,10 +375,35 @@ fn look_after(child: Pid) -> News {
     unreachable!("a killed child ends")
 }
 
+/// Waits for the programs that children have started, which are this process's now. One may wait for
+/// ever, such as for room in a full pipe whose one reader it is itself: then all are killed.
+fn end_orphans() {
+    static NEVER: AtomicU32 = AtomicU32::new(0);
+    for look in 0.. {
+        loop {
+            match process::try_wait(None) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+        if look >= PATIENCE {
+            let own = process::id();
+            let others = schedule::threads()
+                .into_iter()
+                .map(|thread| Pid(thread.pid));
+            for other in others.filter(|pid| *pid != own) {
+                let _ = signal::kill(other, Signal::KILL);
+            }
+        }
+        let _ = syscall::futex_wait(&NEVER, 0, LOOK_NS);
+    }
+}
+
 /// Undoes what children leave to others: files, wherever they are.
 fn clean_up() {
-    // Orphans, which are this process's now, first: they may still make files.
-    while process::wait(None).is_ok() {}
+    // Orphans first: they may still make files.
+    end_orphans();
     let _ = syscall_path(17, c"/");
     remove_below("/");
 }
