@@ -75,7 +75,11 @@ fn cpus_parser() -> clap::builder::RangedI64ValueParser<u32> {
 pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Build { debug } => {
-            let images = build(Profile::debug(*debug))?;
+            let images = build(if *debug {
+                Profile::Debug
+            } else {
+                Profile::Release
+            })?;
             println!("{}", images.kernel.display());
             for (_, path) in &images.programs {
                 println!("{}", path.display());
@@ -123,13 +127,20 @@ pub(crate) enum Profile {
     /// Optimised: what is tested and measured.
     #[default]
     Release,
+    /// As that, with the debug assertions.
+    Checked,
     /// Unoptimised, with the debug assertions.
     Debug,
 }
 
 impl Profile {
-    fn debug(wanted: bool) -> Self {
-        if wanted { Self::Debug } else { Self::Release }
+    /// What cargo calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Checked => "checked",
+            Self::Debug => "dev",
+        }
     }
 }
 
@@ -187,9 +198,11 @@ pub(crate) fn build_command(profile: Profile) -> Command {
             "--message-format=json-render-diagnostics",
             "--target-dir",
         ])
-        .arg(target());
-    if profile == Profile::Release {
-        command.arg("--release");
+        .arg(target())
+        .args(["--profile", profile.name()]);
+    // The programs are the same ones.
+    if profile == Profile::Checked {
+        command.args(["--package", "kernel"]);
     }
     // What is meant for the host's build must not reach the bare-metal one.
     for variable in [

@@ -147,6 +147,11 @@ fn steps() -> Vec<Step> {
             kernel::BUILD_LIMIT.as_secs() / 60,
             kernel::build_command(kernel::Profile::Release),
         ),
+        beside(
+            "build: kernel with debug assertions",
+            kernel::BUILD_LIMIT.as_secs() / 60,
+            kernel::build_command(kernel::Profile::Checked),
+        ),
         step("format: rayon-core", 1, compat_cargo(&["fmt", "--check"])),
         beside(
             "clippy: rayon-core",

@@ -43,6 +43,8 @@ mod flush;
 mod frames;
 mod front;
 mod futex;
+#[cfg(not(loom))]
+mod held;
 mod idle;
 mod join;
 mod limits;
@@ -83,6 +85,8 @@ pub use flush::FlushRequests;
 pub use frames::FrameBitmap;
 pub use front::FrontWord;
 pub use futex::{FutexKey, FutexTable, WaitEnd};
+#[cfg(all(debug_assertions, not(loom)))]
+pub use held::{count_locks, locks_held};
 pub use idle::IdleSet;
 pub use join::{JoinCell, JoinError};
 pub use limits::{LimitError, Limits, Resource, UNLIMITED};

@@ -5,6 +5,12 @@
 //! loop, where it holds none), so no interrupt handler can meet a lock that its own CPU holds.
 
 #[cfg(not(loom))]
+use core::ops::{Deref, DerefMut};
+
+#[cfg(not(loom))]
+use crate::held::Held;
+
+#[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -20,10 +26,32 @@ pub struct SpinLock<T> {
 
 /// Exclusive access to what a [`SpinLock`] protects; dropping it unlocks.
 #[cfg(not(loom))]
-pub type SpinGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+#[derive(Debug)]
+pub struct SpinGuard<'a, T> {
+    inner: spin::mutex::SpinMutexGuard<'a, T>,
+    _held: Held,
+}
 /// Exclusive access to what a [`SpinLock`] protects; dropping it unlocks.
 #[cfg(loom)]
 pub type SpinGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
+
+#[cfg(not(loom))]
+impl<T> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> DerefMut for SpinGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}
 
 #[cfg(not(loom))]
 impl<T> SpinLock<T> {
@@ -40,24 +68,28 @@ impl<T> SpinLock<T> {
     /// Spins until it is free.
     #[inline]
     pub fn lock(&self) -> SpinGuard<'_, T> {
-        match self.inner.try_lock() {
+        let inner = match self.inner.try_lock() {
             Some(guard) => guard,
             None => self.lock_held(),
-        }
+        };
+        let _held = Held::new();
+        SpinGuard { inner, _held }
     }
 
     /// As [`lock`](Self::lock), where another holder was met; apart, so that the way of a free lock
     /// stays short.
     #[cold]
     #[inline(never)]
-    fn lock_held(&self) -> SpinGuard<'_, T> {
+    fn lock_held(&self) -> spin::mutex::SpinMutexGuard<'_, T> {
         self.inner.lock()
     }
 
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
-        self.inner.try_lock()
+        let inner = self.inner.try_lock()?;
+        let _held = Held::new();
+        Some(SpinGuard { inner, _held })
     }
 }
 

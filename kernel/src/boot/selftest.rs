@@ -6,6 +6,7 @@
 //! | `stack-overflow` | calls itself until its stack ends | a double fault, told as such |
 //! | `interrupt` | opens interrupts with a lock held | a panic: none may come there |
 //! | `null` | reads address 8 | a panic with the page fault |
+//! | `lock` | leaves a thread for ever with a lock held; in a kernel with debug assertions only | a panic: none may be held there |
 //! | `unexpected` | sends every CPU interrupts of nobody, before there is a program | all goes on, the end tells their number |
 
 use core::hint::black_box;
@@ -23,6 +24,8 @@ pub(super) fn run(name: &str) -> bool {
         "stack-overflow" => stack_overflow,
         "interrupt" => interrupt,
         "null" => null,
+        #[cfg(debug_assertions)]
+        "lock" => lock,
         "unexpected" => {
             unexpected();
             return true;
@@ -60,6 +63,12 @@ extern "C" fn null() -> ! {
     let nowhere = black_box(8) as *const u64;
     // SAFETY: not sound, and meant to be: the access must fault.
     panic!("read {}", unsafe { nowhere.read_volatile() });
+}
+
+#[cfg(debug_assertions)]
+extern "C" fn lock() -> ! {
+    let _guard = LOCK.lock();
+    crate::sched::leave_for_ever()
 }
 
 /// One vector of the old interrupt controller's, and one of nobody's.

@@ -39,6 +39,8 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
     lapic::init();
     clock::calibrate();
     smp::start_others(&apic_ids);
+    #[cfg(debug_assertions)]
+    kcore::count_locks(|| cpu::this().number() as usize);
     let available = madt::local_apics(madt).count();
     if available > apic_ids.len() {
         crate::println!(

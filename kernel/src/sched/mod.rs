@@ -13,7 +13,7 @@
 //! thread it leaves and why, [`Left`], goes with it in two registers. The first thing that runs on the
 //! other stack is [`settle`]: it finishes what could not be done while the old stack was still in use:
 //! put the old thread into the run queue, or mark it as parked, or take back its structure.
-//! No lock is held across a switch.
+//! No lock is held across a switch; a kernel with debug assertions asserts it.
 //!
 //! # Why nothing is lost
 //! A wake-up between the decision to wait and [`settle`] leaves a token in the parking word;
@@ -233,6 +233,11 @@ fn switch_away(thread: &'static Thread, leave: Leave) {
 /// another CPU.
 #[inline(always)]
 fn switch_to(cpu: &Cpu, old: &'static Thread, next: &'static Thread, leave: Leave) {
+    #[cfg(debug_assertions)]
+    assert!(
+        kcore::locks_held() == 0,
+        "invariant: no lock is held at a switch"
+    );
     let now = clock::counter();
     old.accounts().stop(now);
     next.accounts().start(now);

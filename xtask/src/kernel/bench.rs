@@ -53,6 +53,8 @@ pub(super) enum Archive {
 pub(super) struct Bench<'a> {
     program: &'a Path,
     kernel: &'a Path,
+    /// The kernel with debug assertions.
+    checked: &'a Path,
     dir: TempDir,
     usual: PathBuf,
     usual_bytes: Vec<u8>,
@@ -61,7 +63,11 @@ pub(super) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// Packs the archive that most cases share.
-    pub(super) fn new(program: &'a Path, images: &'a Images) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        program: &'a Path,
+        images: &'a Images,
+        checked: &'a Images,
+    ) -> anyhow::Result<Self> {
         let mut entries = images.entries()?;
         let hello = entries.iter().find(|entry| entry.name == "hello");
         let hello = hello
@@ -77,6 +83,7 @@ impl<'a> Bench<'a> {
         Ok(Self {
             program,
             kernel: &images.kernel,
+            checked: &checked.kernel,
             dir,
             usual,
             usual_bytes,
@@ -99,7 +106,16 @@ impl<'a> Bench<'a> {
 
     /// Boots `case` and compares; the error holds the whole console.
     pub(super) fn run(&self, case: &Case, cpus: u32) -> anyhow::Result<()> {
-        let machine = Machine::new(self.program, self.kernel)
+        self.run_on(self.kernel, case, cpus)
+    }
+
+    /// As [`run`](Self::run), with the kernel that has debug assertions.
+    pub(super) fn run_checked(&self, case: &Case, cpus: u32) -> anyhow::Result<()> {
+        self.run_on(self.checked, case, cpus)
+    }
+
+    fn run_on(&self, kernel: &Path, case: &Case, cpus: u32) -> anyhow::Result<()> {
+        let machine = Machine::new(self.program, kernel)
             .append(case.line)
             .cpus(cpus)
             .engine(case.engine)

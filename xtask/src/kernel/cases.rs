@@ -32,6 +32,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
     .flatten()
 }
 
+/// The boots of a kernel with debug assertions, which counts the locks that each processor holds: all
+/// in which much goes on, and what it looks like when one is held at the wrong place.
+pub(super) fn checked() -> impl Iterator<Item = &'static Case> {
+    [alive::CASES, endings::CASES, faults::CHECKED]
+        .into_iter()
+        .flatten()
+}
+
 /// A boot with the usual archive that ends well.
 const fn usual(name: &'static str, line: &'static str, console: &'static [&'static str]) -> Case {
     Case {

@@ -7,7 +7,8 @@
 //! host has no part in, and those that are over at once: faults, ends and small foreign programs. They
 //! come first in a pass, and the next begins as soon as there is room for it; a pass begins when the
 //! one before is over. What counts instructions comes out the same each time, so it is booted in the
-//! first pass only.
+//! first pass only, and so is the kernel with debug assertions, which is slower than the one that the
+//! other passes are about.
 //!
 //! The first failure of a test on a number of processors is told with its console, later ones in a
 //! line.
@@ -44,6 +45,8 @@ pub(super) struct Wish<'a> {
 /// Something that is tested on a number of processors.
 enum Test {
     Case(&'static bench::Case),
+    /// A case with the kernel that has debug assertions, and the test's name.
+    Checked(String, &'static bench::Case),
     Shell,
     Foreign(contract::Program),
     /// An experiment of the lab: its test's name, and its own.
@@ -55,8 +58,11 @@ impl Test {
     fn all() -> anyhow::Result<Vec<Self>> {
         let labs = labs::experiments().into_iter();
         let labs = labs.map(|name| Self::Lab(format!("lab {name}"), name));
+        let checked = cases::checked();
+        let checked = checked.map(|case| Self::Checked(format!("checked {}", case.name), case));
         Ok(cases::all()
             .map(Self::Case)
+            .chain(checked)
             .chain([Self::Shell])
             .chain(contract::programs()?.into_iter().map(Self::Foreign))
             .chain(labs)
@@ -68,13 +74,14 @@ impl Test {
             Self::Case(case) => case.name,
             Self::Shell => "shell",
             Self::Foreign(program) => &program.name,
-            Self::Lab(name, _) => name,
+            Self::Checked(name, _) | Self::Lab(name, _) => name,
         }
     }
 
     fn cpus(&self) -> &[u32] {
         match self {
             Self::Case(case) => case.cpus,
+            Self::Checked(..) => &[4],
             Self::Shell => &[2],
             Self::Lab(..) => &[1, 2],
             Self::Foreign(program) => &program.cpus,
@@ -84,7 +91,7 @@ impl Test {
     /// How many of the host's processors a boot on `cpus` takes.
     fn places(&self, cpus: u32) -> u32 {
         match self {
-            Self::Case(case) if case.is_short => 1,
+            Self::Case(case) | Self::Checked(_, case) if case.is_short => 1,
             Self::Foreign(_) => 1,
             _ if self.is_exact() => 1,
             _ => cpus,
@@ -137,7 +144,7 @@ pub(super) fn test(wish: &Wish<'_>) -> anyhow::Result<Counts> {
     let again: Vec<_> = boots
         .iter()
         .copied()
-        .filter(|(test, _)| !test.is_exact())
+        .filter(|(test, _)| !test.is_exact() && !matches!(test, Test::Checked(..)))
         .collect();
     let repeats = wish.repeat.saturating_sub(1) as usize;
     let total = boots.len() + again.len() * repeats + usize::from(measured);
@@ -152,7 +159,8 @@ pub(super) fn test(wish: &Wish<'_>) -> anyhow::Result<Counts> {
         }
     };
     let images = build(Profile::Release)?;
-    let bench = bench::Bench::new(&program, &images)?;
+    let checked = build(Profile::Checked)?;
+    let bench = bench::Bench::new(&program, &images, &checked)?;
     let host = std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
     let run = Run {
         foreign: contract::Foreign::build(bench.dir()),
@@ -219,6 +227,7 @@ impl Run<'_> {
         let machine = || self.bench.machine(cpus);
         Some(match (test, &self.foreign) {
             (Test::Case(case), _) => self.bench.run(case, cpus),
+            (Test::Checked(_, case), _) => self.bench.run_checked(case, cpus),
             (Test::Shell, _) => shell::test(machine(), self.bench.dir()),
             (Test::Lab(_, name), _) => labs::test(name, self.bench, cpus),
             (Test::Foreign(program), Ok(foreign)) => foreign.test(program, machine()),

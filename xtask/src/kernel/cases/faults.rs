@@ -237,3 +237,13 @@ pub(super) const CASES: &[Case] = &[
         ],
     ),
 ];
+
+/// With a kernel that counts the locks that are held.
+pub(super) const CHECKED: &[Case] = &[panics(
+    "selftest lock",
+    "selftest=lock init=/hello",
+    &[
+        "kernel: selftest lock",
+        "kernel: panic at *: invariant: no lock is held at a switch",
+    ],
+)];
