@@ -1,8 +1,14 @@
-//! Two threads of a process look at once at what is pending.
+//! Signals between their sender and the threads that may take them.
 #![cfg(loom)]
 
 use kcore::{Signal, SignalCell, SignalSet, with_seed};
-use loom::{sync::Arc, thread};
+use loom::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
 use loom_tests::{breaks, holds};
 
 /// Each of two signals goes to one of the two, whoever takes which.
@@ -34,5 +40,46 @@ fn a_signal_goes_to_one_thread() {
 fn a_signal_goes_to_one_thread_breaks_when_it_is_taken_in_two_steps() {
     with_seed("a signal is taken in two steps", || {
         breaks(two_threads_take_what_is_pending)
+    });
+}
+
+/// A thread blocks a signal, or ends, while the signal is sent: somebody who does not block it is asked.
+fn a_signal_is_sent_while_a_thread_blocks_it() {
+    let pending = Arc::new(SignalCell::default());
+    // Of two threads, the first in the sender's eyes; the other never blocks anything.
+    let mask = Arc::new(SignalCell::default());
+    let asked = Arc::new(AtomicU32::new(0));
+    let sender = {
+        let (pending, mask, asked) = (pending.clone(), mask.clone(), asked.clone());
+        thread::spawn(move || {
+            pending.add(SignalSet::only(Signal::FPE));
+            if mask.get().has(Signal::FPE) {
+                asked.store(1, Ordering::Release);
+            }
+        })
+    };
+    if mask.replace(SignalSet::ALL, &pending) != SignalSet::EMPTY {
+        asked.store(1, Ordering::Release);
+    }
+    sender.join().unwrap();
+    assert_eq!(asked.load(Ordering::Acquire), 1, "the other one sleeps on");
+}
+
+#[test]
+fn a_signal_finds_who_does_not_block_it() {
+    holds(18, a_signal_is_sent_while_a_thread_blocks_it);
+}
+
+#[test]
+fn a_signal_finds_who_does_not_block_it_breaks_when_the_mask_changes_after_the_look() {
+    with_seed("a mask changes after the look at what is pending", || {
+        breaks(a_signal_is_sent_while_a_thread_blocks_it)
+    });
+}
+
+#[test]
+fn a_signal_finds_who_does_not_block_it_breaks_when_what_is_pending_is_read_in_any_order() {
+    with_seed("what was written first is read in any order", || {
+        breaks(a_signal_is_sent_while_a_thread_blocks_it)
     });
 }

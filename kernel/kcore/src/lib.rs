@@ -93,7 +93,7 @@ pub use limits::{LimitError, Limits, Resource, UNLIMITED};
 pub use list::{Linked, List, RunLink, WaitLink};
 pub use loaded::LoadedOn;
 pub use mailbox::{Mailbox, MailboxSize, Message, MessageError};
-pub use membership::Membership;
+pub use membership::{Asked, Membership};
 pub use monitor::{Monitor, Side, Stopped, Wakes};
 pub use numbered::{BeyondLimit, NoMemory, Numbered};
 pub use objects::{Objects, Refused, Right, Rights, TableFull};

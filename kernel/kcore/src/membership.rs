@@ -3,22 +3,37 @@
 //! # States
 //! Running: `ending` is 0. Ending: some thread has called exit_group, died by a fault, or a signal has
 //! killed the process; the first such end counts, and every other thread leaves. If none comes, the end
-//! is that of the thread that the process began with. Beside that a thread may wait to be the only
-//! one.
+//! is that of the thread that the process began with. Beside that the process may be stopped, and a
+//! thread may wait to be the only one.
+//!
+//! # Protocol
+//! Who ends or stops the process, or wants to be the only thread, says so here, then asks every thread
+//! that it finds. Who makes a thread publishes it, then asks it for what is [`asked`](Membership::asked)
+//! here already. A thread that ends is [counted out](Membership::thread_ended), then looks for
+//! [`sole`](Membership::sole) and wakes it; who wants to be the only one says so, then
+//! [counts](Membership::count).
 //!
 //! # Why the right end counts
 //! `ending` and `end` change under the lock of `end`: the first thread's own end can't come between the
 //! two, and never takes the place of the process's.
 //!
-//! # Why no thread stays
-//! A thread that is being made publishes itself and then looks at [`is_ending`](Membership::is_ending)
-//! and [`sole`](Membership::sole); who ends the process, or wants to be the only thread, says so here
-//! and then looks for threads. All four are `SeqCst`, so one of them sees the other.
+//! # Why no thread is missed
+//! In each pair both sides write first and look second, and all four accesses are `SeqCst`: one of the
+//! two sees the other.
 
 use crate::{
     family::Ending,
-    sync::{AtomicU32, Ordering, SpinLock, seeded},
+    sync::{AtomicU32, Ordering, SpinLock, load_in_order, seeded},
 };
+
+/// What a process wants of all its threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// To leave: the process ends, or another thread wants to be the only one.
+    pub leave: bool,
+    /// To wait until the process goes on.
+    pub stop: bool,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -33,6 +48,8 @@ pub struct Membership {
     /// 1 once the process ends; set under the lock of `end`.
     ending: AtomicU32,
     end: SpinLock<Ending>,
+    /// 1 while the process is stopped.
+    stopped: AtomicU32,
 }
 
 impl Membership {
@@ -46,6 +63,7 @@ impl Membership {
             sole: AtomicU32::new(0),
             ending: AtomicU32::new(0),
             end: SpinLock::new(Ending::Exited(0)),
+            stopped: AtomicU32::new(0),
         }
     }
 
@@ -53,8 +71,8 @@ impl Membership {
     #[inline]
     #[must_use]
     pub fn count(&self) -> u32 {
-        // ORDERING: Acquire pairs with `thread_ended`.
-        self.threads.load(Ordering::Acquire)
+        // ORDERING: SeqCst: see the module; pairs with `thread_ended`.
+        load_in_order(&self.threads)
     }
 
     /// Counts a new thread, the first of which is remembered.
@@ -92,8 +110,8 @@ impl Membership {
         if self.first_tid.load(Ordering::Relaxed) == tid {
             self.first_ended(code);
         }
-        // ORDERING: AcqRel: the last one sees what all others did.
-        self.threads.fetch_sub(1, Ordering::AcqRel) == 1
+        // ORDERING: SeqCst: see the module; the last one sees what all others did.
+        self.threads.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
     fn first_ended(&self, code: i32) {
@@ -123,7 +141,39 @@ impl Membership {
     #[must_use]
     pub fn is_ending(&self) -> bool {
         // ORDERING: SeqCst: see the module.
-        self.ending.load(Ordering::SeqCst) != 0
+        load_in_order(&self.ending) != 0
+    }
+
+    /// Stops the process; false if it is stopped already.
+    #[must_use]
+    pub fn begin_stop(&self) -> bool {
+        // ORDERING: SeqCst: see the module.
+        self.stopped.swap(1, Ordering::SeqCst) == 0
+    }
+
+    /// Lets the process go on; false if it was not stopped.
+    #[must_use]
+    pub fn end_stop(&self) -> bool {
+        // ORDERING: SeqCst: see the module.
+        self.stopped.swap(0, Ordering::SeqCst) == 1
+    }
+
+    /// Whether the process is stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        // ORDERING: SeqCst: see the module.
+        load_in_order(&self.stopped) != 0
+    }
+
+    /// What a thread that was just published has to be asked for: whoever asked all threads may have
+    /// missed it.
+    #[inline]
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        Asked {
+            leave: self.is_ending() || self.sole() != 0,
+            stop: self.is_stopped(),
+        }
     }
 
     /// How the process ends, as far as is known now.
@@ -153,7 +203,7 @@ impl Membership {
     #[must_use]
     pub fn sole(&self) -> u32 {
         // ORDERING: SeqCst: see the module.
-        self.sole.load(Ordering::SeqCst)
+        load_in_order(&self.sole)
     }
 }
 
@@ -186,6 +236,23 @@ mod tests {
         assert!(threads.is_ending());
         assert!(threads.thread_ended(5, -1));
         assert_eq!(threads.end(), Ending::Killed(9));
+    }
+
+    #[test]
+    fn a_new_thread_is_asked_for_what_all_were() {
+        let threads = Membership::new();
+        threads.thread_begins(5);
+        let asked = |leave, stop| Asked { leave, stop };
+        assert_eq!(threads.asked(), asked(false, false));
+        assert!(threads.begin_stop() && !threads.begin_stop());
+        assert_eq!(threads.asked(), asked(false, true));
+        assert!(threads.end_stop() && !threads.end_stop());
+        assert!(threads.begin_sole(5));
+        assert_eq!(threads.asked(), asked(true, false));
+        threads.finish_sole(5);
+        assert_eq!(threads.asked(), asked(false, false));
+        threads.begin_end(Ending::Exited(0));
+        assert_eq!(threads.asked(), asked(true, false));
     }
 
     #[test]

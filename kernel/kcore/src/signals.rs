@@ -7,7 +7,7 @@
 //! `KILL` and `STOP` can be neither handled, ignored nor blocked. `CONT` makes a stopped process go on
 //! when it is sent, whatever becomes of it then.
 
-use crate::sync::{AtomicU32, Ordering, seeded};
+use crate::sync::{AtomicU32, Ordering, load_in_order, seeded};
 
 /// A signal, 1 to [`Signal::LAST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +89,8 @@ pub struct SignalSet(u32);
 impl SignalSet {
     /// No signal.
     pub const EMPTY: Self = Self(0);
+    /// All signals, those that can't be blocked too: for a thread that takes nothing any more.
+    pub const ALL: Self = Self(u32::MAX);
     /// All that stop a process.
     pub const STOPS: Self = Self(1 << 19 | 1 << 20 | 1 << 21 | 1 << 22);
 
@@ -124,6 +126,12 @@ impl SignalSet {
         Self(self.0 | other.0)
     }
 
+    /// Those that are in both sets.
+    #[must_use]
+    pub const fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Those that are not in the other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
@@ -143,8 +151,10 @@ impl SignalSet {
     }
 }
 
-/// A set that several CPUs change or read. All is `SeqCst` but where it begins: who sends a signal, and
-/// who changes what it blocks, write one such set and then look at another.
+/// A set that several CPUs change or read: what is pending, or what a thread blocks.
+///
+/// All is `SeqCst` but where it begins: who sends a signal, and who changes what it blocks, write one
+/// such set and then look at another.
 #[derive(Debug, Default)]
 pub struct SignalCell(AtomicU32);
 
@@ -160,13 +170,28 @@ impl SignalCell {
     #[inline]
     #[must_use]
     pub fn get(&self) -> SignalSet {
-        SignalSet(self.0.load(Ordering::SeqCst))
+        SignalSet(load_in_order(&self.0))
     }
 
-    /// Replaces it.
+    /// Replaces what a thread blocks; only for the thread itself. Returns what is `pending` and was not
+    /// blocked before, but is now: the thread may have been asked to take it, and another one must be.
+    ///
+    /// # Memory ordering
+    /// Nothing is lost: a sender [adds](Self::add) to what is pending and then looks at the masks, this
+    /// changes the mask and then looks at what is pending. One of the two sees the other.
     #[inline]
-    pub fn set(&self, set: SignalSet) {
-        self.0.store(set.0, Ordering::SeqCst);
+    #[must_use]
+    pub fn replace(&self, mask: SignalSet, pending: &Self) -> SignalSet {
+        if seeded("a mask changes after the look at what is pending") {
+            let left = pending.get().without(self.get()).both(mask);
+            self.0.store(mask.0, Ordering::SeqCst);
+            return left;
+        }
+        // ORDERING: Relaxed: only the thread itself writes it.
+        let before = SignalSet(self.0.load(Ordering::Relaxed));
+        // ORDERING: SeqCst: see above; pairs with `add` and the sender's `get`.
+        self.0.store(mask.0, Ordering::SeqCst);
+        pending.get().without(before).both(mask)
     }
 
     /// Adds signals.

@@ -15,6 +15,21 @@ pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering,
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
+/// Reads a word, `SeqCst`: the second step of two sides that each write one word and read the other's.
+///
+/// loom takes such an access for an acquiring one, and knows the one order of all of them from fences
+/// only: there is one before it then.
+#[inline(always)]
+pub(crate) fn load_in_order(word: &AtomicU32) -> u32 {
+    if seeded("what was written first is read in any order") {
+        return word.load(Ordering::Relaxed);
+    }
+    #[cfg(loom)]
+    fence(Ordering::SeqCst);
+    // ORDERING: SeqCst: pairs with the other side's write, see the protocols that use it.
+    word.load(Ordering::SeqCst)
+}
+
 /// A lock that spins: short critical sections, no sleeping, nothing slow inside.
 #[derive(Debug)]
 pub struct SpinLock<T> {

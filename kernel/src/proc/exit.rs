@@ -7,10 +7,11 @@
 //! machine.
 //!
 //! A thread's last acts, in this order: become `Terminated`, so that whoever has joined it finds that
-//! recorded; leave the code for the joiner, count itself out of the process, as its last thread give back memory and files and become a zombie, switch away for ever.
-//! The code that runs next on the CPU takes back structure and stack. A thread holds no kernel lock
-//! then: locks are held for a few lines that don't end threads. Locks and futexes of the program are
-//! the program's affair: whoever ends with one leaves it locked.
+//! recorded; leave the code for the joiner, count itself out of the process, as its last thread give
+//! back memory and files and become a zombie, switch away for ever. The code that runs next on the CPU
+//! takes back structure and stack. A thread holds no kernel lock then: locks are held for a few lines
+//! that don't end threads, and a kernel with debug assertions asserts it at each switch. Locks and
+//! futexes of the program are the program's affair: whoever ends with one leaves it locked.
 
 use kcore::{Ending, Errno, State, Tid};
 
@@ -49,10 +50,8 @@ pub(crate) fn exit_thread(code: i32) -> ! {
     }
     if process.threads.thread_ended(tid.raw(), code) {
         end_process(thread, tid, process);
-    } else if let Some(waiting) = Tid::from_raw(i64::from(process.threads.sole()))
-        && let Some(waiting) = table::find(waiting, process.pid())
-    {
-        waiting.wake();
+    } else if let Some(waiting) = Tid::from_raw(i64::from(process.threads.sole())) {
+        table::with(waiting, process.pid(), Thread::wake);
     }
     sched::leave_for_ever()
 }

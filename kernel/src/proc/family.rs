@@ -78,12 +78,19 @@ pub(super) fn end(process: &Process) {
     drop(wake.ended);
 }
 
-/// Tells the parent that its child was stopped or goes on.
-pub(super) fn tell(process: &Process, news: News) {
-    let parent = FAMILY.lock().note(process.pid(), news);
+/// Stops a child or lets it go on by `change`, and tells its parent, in one order; false if `change`
+/// says that this is no news.
+pub(super) fn tell(process: &Process, news: News, change: impl FnOnce() -> bool) -> bool {
+    let mut family = FAMILY.lock();
+    if !change() {
+        return false;
+    }
+    let parent = family.note(process.pid(), news);
+    drop(family);
     if let Some(parent) = parent {
         notify(&parent);
     }
+    true
 }
 
 /// Wakes who waits for news first, so that the signal does not make that wait end early.

@@ -6,19 +6,18 @@
 //!
 //! # Protocol
 //! Sender: put the signal into the pending set, then look for a thread that does not block it, set its
-//! [`SIGNAL`] bit and wake it. Thread: set the mask, then look at the pending sets. On the way out of
-//! the kernel with the bit set: clear it, then take what is pending and not blocked, one after the
-//! other.
+//! [`SIGNAL`] bit and wake it. Thread: set the mask, then look at the pending sets; find another thread
+//! for what it might have been asked to take, and blocks now. One that ends blocks everything. On the
+//! way out of the kernel with the bit set: clear it, then take what is pending and not blocked, one
+//! after the other.
 //!
 //! # Why nothing is lost
-//! Both sides write first and look second, so one of them sees the other (all four are `SeqCst`). A
-//! thread that ends with something pending looks for another thread to take it.
-
-use core::sync::atomic::{AtomicBool, Ordering};
+//! See [`SignalCell::replace`]. Stops and their ends change the process, and are told to its parent, in
+//! one order: under the family's lock.
 
 use kcore::{
     Disposition, Dispositions, Ending, Errno, Fate, Handler, News, Signal, SignalCell, SignalFrame,
-    SignalSet, SpinLock, frame::TrapFrame,
+    SignalSet, SpinLock, Tid, frame::TrapFrame,
 };
 
 use crate::{
@@ -37,7 +36,6 @@ use crate::{
 pub(crate) struct Signals {
     pub(crate) dispositions: SpinLock<Dispositions>,
     pub(crate) pending: SignalCell,
-    stopped: AtomicBool,
 }
 
 impl Signals {
@@ -46,13 +44,7 @@ impl Signals {
         Self {
             dispositions: SpinLock::new(dispositions),
             pending: SignalCell::default(),
-            stopped: AtomicBool::new(false),
         }
-    }
-
-    /// Whether the process is stopped.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
     }
 
     /// Whether ended children are to vanish at once.
@@ -76,53 +68,70 @@ pub(crate) fn send(process: &Process, signal: Signal) {
     if signals.dispositions.lock().fate(signal) == Fate::Ignored {
         return;
     }
-    signals.pending.add(SignalSet::only(signal));
-    find_taker(process);
+    let signal = SignalSet::only(signal);
+    signals.pending.add(signal);
+    find_takers(process, signal);
 }
 
-/// Sends a signal to one thread of the caller's process.
-pub(crate) fn send_to_thread(thread: &'static Thread, signal: Signal) {
-    if !signal.is_catchable() {
-        return send(cpu::current().process(), signal);
+/// Sends a signal to one thread of a process.
+///
+/// # Errors
+/// `ESRCH` if there is no such thread.
+pub(crate) fn send_to_thread(process: &Process, tid: Tid, signal: Signal) -> Result<(), Errno> {
+    let give = |thread: &'static Thread| {
+        if signal.is_catchable() {
+            thread.pending.add(SignalSet::only(signal));
+            if !thread.mask.get().has(signal) {
+                thread.ask(SIGNAL);
+            }
+        }
+    };
+    table::with(tid, process.pid(), give).ok_or(Errno::ESRCH)?;
+    if signal.is_catchable() {
+        exit::interrupt_others();
+    } else {
+        send(process, signal);
     }
-    thread.pending.add(SignalSet::only(signal));
-    if !thread.mask.get().has(signal) {
-        thread.ask(SIGNAL);
+    Ok(())
+}
+
+/// Lets threads look that do not block these signals, one for each signal.
+fn find_takers(process: &Process, signals: SignalSet) {
+    let mut left = signals;
+    let mut others = false;
+    table::for_each(process.pid(), |thread| {
+        let takes = left.without(thread.mask.get());
+        if takes != SignalSet::EMPTY {
+            left = left.without(takes);
+            thread.ask(SIGNAL);
+            others |= !core::ptr::eq(thread, cpu::current());
+        }
+    });
+    if others {
         exit::interrupt_others();
     }
 }
 
-/// Lets a thread that does not block what is pending look.
-fn find_taker(process: &Process) {
-    let pending = process.signals.pending.get();
-    let mut taker = None;
-    table::for_each(process.pid(), |thread| {
-        if taker.is_none() && pending.without(thread.mask.get()) != SignalSet::EMPTY {
-            taker = Some(thread);
-        }
-    });
-    if let Some(thread) = taker {
-        thread.ask(SIGNAL);
-        if !core::ptr::eq(thread, cpu::current()) {
-            exit::interrupt_others();
-        }
-    }
-}
-
 /// The calling thread ends: somebody else must take what it might have taken.
+#[inline]
 pub(super) fn leave_to_others(thread: &Thread, process: &Process) {
-    if process.signals.pending.get() != SignalSet::EMPTY {
-        thread.mask.set(SignalSet::from_bits(u32::MAX));
-        find_taker(process);
-    }
+    change_mask(thread, process, SignalSet::ALL);
 }
 
 /// Sets the calling thread's mask; what it does not block any more is taken on the way out.
 pub(crate) fn set_mask(thread: &'static Thread, mask: SignalSet) {
-    thread.mask.set(mask);
-    let pending = all_pending(thread);
-    if pending.without(mask) != SignalSet::EMPTY {
+    change_mask(thread, thread.process(), mask);
+    if all_pending(thread).without(mask) != SignalSet::EMPTY {
         thread.ask(SIGNAL);
+    }
+}
+
+/// Sets the calling thread's mask, and leaves to others what it blocks from now on.
+#[inline]
+fn change_mask(thread: &Thread, process: &Process, mask: SignalSet) {
+    let left = thread.mask.replace(mask, &process.signals.pending);
+    if left != SignalSet::EMPTY {
+        find_takers(process, left);
     }
 }
 
@@ -132,24 +141,24 @@ fn stop(process: &Process, signal: Signal) {
         .signals
         .pending
         .remove(SignalSet::only(Signal::CONT));
-    if !process.signals.stopped.swap(true, Ordering::SeqCst) {
-        family::tell(process, News::Stopped(signal.number()));
-    }
+    family::tell(process, News::Stopped(signal.number()), || {
+        process.threads.begin_stop()
+    });
     table::for_each(process.pid(), |thread| thread.ask(STOP));
     exit::interrupt_others();
 }
 
 /// Lets a stopped process go on.
 fn go_on(process: &Process) {
-    if process.signals.stopped.swap(false, Ordering::SeqCst) {
+    let goes_on = family::tell(process, News::Continued, || process.threads.end_stop());
+    if goes_on {
         table::for_each(process.pid(), Thread::wake);
-        family::tell(process, News::Continued);
     }
 }
 
 /// The calling thread waits until its process goes on, or ends.
 fn wait_for_continue(thread: &'static Thread) {
-    while thread.process().signals.is_stopped() && !thread.must_leave() {
+    while thread.process().threads.is_stopped() && !thread.must_leave() {
         sched::stop(thread);
     }
 }
@@ -164,9 +173,13 @@ pub(crate) fn interrupts_wait(thread: &'static Thread) -> bool {
         }
         if thread.take_work(STOP) {
             wait_for_continue(thread);
-        } else {
-            return thread.has_work();
+        } else if !thread.take_work(SIGNAL) {
+            return false;
+        } else if all_pending(thread).without(thread.mask.get()) != SignalSet::EMPTY {
+            thread.ask(SIGNAL);
+            return true;
         }
+        // Another thread has taken what this one was asked to look for: the wait goes on.
     }
 }
 
@@ -255,9 +268,8 @@ fn call(
     uaccess::copy_out(at, saved.to_bytes().as_flattened())?;
     uaccess::store_u64(at.wrapping_sub(8), handler.restorer)?;
     thread.take_saved_mask();
-    thread
-        .mask
-        .set(mask.with(handler.mask).with(SignalSet::only(signal)));
+    let blocked = mask.with(handler.mask).with(SignalSet::only(signal));
+    change_mask(thread, thread.process(), blocked);
     *frame = SignalFrame::begin(&handler, signal, at);
     Ok(())
 }

@@ -5,9 +5,15 @@
 //! [`create`] until its thread has ended *and* been joined; the structure and its kernel
 //! stack go back to the pool as soon as the thread has been left, joined or not. The pool keeps some
 //! structures with their stacks, to be quick; the stacks of all others go back to the free frames.
+//!
+//! # Why nobody meets another thread
+//! A structure leaves the pool under the pool's lock only. Who does something to a thread of another's,
+//! through [`with`], [`for_each`] or [`for_all`], holds that lock from the look at whose structure it is
+//! to the end: a thread that ends meanwhile is told something for nothing, and the next one that gets
+//! its structure begins without it.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicPtr, Ordering, fence};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kcore::{Errno, JoinCell, OutOfFrames, Resource, SpinLock, Tid, TidAllocator};
 
@@ -130,14 +136,9 @@ pub(crate) fn create(
     cell(tid).open(tid, process.pid());
     process.threads.thread_begins(tid.raw());
     thread.prepare(tid, Arc::clone(process), Arc::clone(space), name, start);
-    // ORDERING: Release pairs with `find`.
+    // ORDERING: Release pairs with `with`.
     LIVING[tid.slot()].store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
-    // ORDERING: pairs with the exchange in `signal::stop`: it finds this thread, or this one finds that
-    // its process is stopped.
-    fence(Ordering::SeqCst);
-    if process.signals.is_stopped() {
-        thread.begin_stopped();
-    }
+    thread.catch_up(process);
     Ok((thread, tid))
 }
 
@@ -185,13 +186,15 @@ pub(crate) fn recycle(thread: &'static Thread) {
     drop(shares);
 }
 
-/// The living thread with this tid in the process `pid`.
-pub(crate) fn find(tid: Tid, pid: u32) -> Option<&'static Thread> {
+/// Calls `each` for the living thread with this tid in the process `pid`; `None` if there is none.
+/// `each` is short and neither makes nor ends a thread, here and below.
+pub(crate) fn with<R>(tid: Tid, pid: u32, each: impl FnOnce(&'static Thread) -> R) -> Option<R> {
+    let _pool = POOL.lock();
     // ORDERING: Acquire pairs with `create`.
     let thread = LIVING[tid.slot()].load(Ordering::Acquire);
     // SAFETY: null, or a structure that lives for ever.
     let thread = unsafe { thread.as_ref() }?;
-    (thread.tid() == tid.raw() && thread.pid() == pid).then_some(thread)
+    (thread.tid() == tid.raw() && thread.pid() == pid).then(|| each(thread))
 }
 
 /// Calls `each` for every living thread of the process `pid`.
@@ -205,8 +208,10 @@ pub(crate) fn for_each(pid: u32, mut each: impl FnMut(&'static Thread)) {
 
 /// Calls `each` for every living thread.
 pub(crate) fn for_all(mut each: impl FnMut(&'static Thread)) {
+    // The lock is given back in between: others wait no longer than for one thread.
     for index in 0.. {
-        let Some(thread) = POOL.lock().all.get(index).copied() else {
+        let pool = POOL.lock();
+        let Some(thread) = pool.all.get(index).copied() else {
             return;
         };
         if thread.pid() != 0 {

@@ -32,8 +32,7 @@ pub(super) fn set_nice(pid: u64, nice: u64) -> Result {
 /// sched_set_thread_nice(tid of the own process, or 0 for the caller; nice) → 0.
 pub(super) fn set_thread_nice(tid: u64, nice: u64) -> Result {
     let nice = nice_argument(nice)?;
-    own_thread(tid)?.share().set_nice(nice);
-    Ok(0)
+    for_own_thread(tid, |thread| thread.share().set_nice(nice))
 }
 
 fn nice_argument(nice: u64) -> core::result::Result<i32, Errno> {
@@ -42,13 +41,16 @@ fn nice_argument(nice: u64) -> core::result::Result<i32, Errno> {
     allowed.then_some(nice).ok_or(Errno::EINVAL)
 }
 
-fn own_thread(tid: u64) -> core::result::Result<&'static Thread, Errno> {
+/// Does something to the caller, for 0, or to another thread of its process.
+fn for_own_thread(tid: u64, each: impl FnOnce(&'static Thread)) -> Result {
     let own = cpu::current();
     if tid == 0 {
-        return Ok(own);
+        each(own);
+    } else {
+        let tid = Tid::from_raw(tid as i64).ok_or(Errno::ESRCH)?;
+        table::with(tid, own.pid(), each).ok_or(Errno::ESRCH)?;
     }
-    let tid = Tid::from_raw(tid as i64).ok_or(Errno::ESRCH)?;
-    table::find(tid, own.pid()).ok_or(Errno::ESRCH)
+    Ok(0)
 }
 
 /// sched_set_affinity(tid of the own process, or 0 for the caller; a bit for each CPU) → 0.
@@ -56,12 +58,11 @@ fn own_thread(tid: u64) -> core::result::Result<&'static Thread, Errno> {
 /// The caller itself is on one of those CPUs when the call returns; another thread that runs
 /// elsewhere moves within a tick.
 pub(super) fn set_affinity(tid: u64, cpus: u64) -> Result {
-    let thread = own_thread(tid)?;
     let running = u64::MAX >> (64 - cpu::count());
     if cpus & running == 0 {
         return Err(Errno::EINVAL);
     }
-    thread.share().set_affinity(cpus);
+    for_own_thread(tid, |thread| thread.share().set_affinity(cpus))?;
     sched::reconsider();
     Ok(0)
 }

@@ -5,7 +5,7 @@ use kcore::{Disposition, Errno, Handler, Signal, SignalSet, Tid, UserRange, fram
 use super::Result;
 use crate::{
     arch::cpu,
-    proc::{family, signal, table},
+    proc::{family, signal},
     sched::wait,
 };
 
@@ -39,9 +39,9 @@ pub(super) fn kill(pid: u64, number: u64) -> Result {
 
 /// tkill(tid of the caller's process, signal) → 0.
 pub(super) fn tkill(tid: u64, number: u64) -> Result {
-    let pid = cpu::current().process().pid();
-    let thread = Tid::from_raw(tid as i64).and_then(|tid| table::find(tid, pid));
-    signal::send_to_thread(thread.ok_or(Errno::ESRCH)?, signal_argument(number)?);
+    let tid = Tid::from_raw(tid as i64).ok_or(Errno::ESRCH)?;
+    let process = cpu::current().process();
+    signal::send_to_thread(process, tid, signal_argument(number)?)?;
     Ok(0)
 }
 

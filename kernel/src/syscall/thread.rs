@@ -8,7 +8,7 @@ use crate::{
     mm::uaccess::{self, Text},
     proc::{
         exit, table,
-        thread::{NAME_LEN, Start, ThreadRef},
+        thread::{NAME_LEN, Start, Thread, ThreadRef},
     },
     sched::{self, wait},
 };
@@ -57,9 +57,6 @@ pub(super) fn create(name: u64, stack_end: u64, entry: u64, argument: u64) -> Re
         own.mask.get(),
     );
     let (thread, tid) = table::create(process, own.space(), name, &start)?;
-    if process.threads.is_ending() || process.threads.sole() != 0 {
-        thread.ask_to_leave();
-    }
     sched::make_ready(thread);
     Ok(u64::from(tid.raw()))
 }
@@ -109,10 +106,11 @@ pub(super) fn stats(tid: u64, out: u64) -> Result {
     let usage = match tid {
         0 => own.accounts().usage(now),
         ALL_THREADS => own.process().usage(),
-        _ => table::find(tid_argument(tid)?, own.process().pid())
-            .ok_or(Errno::ESRCH)?
-            .accounts()
-            .usage(now),
+        _ => {
+            let pid = own.process().pid();
+            let usage = |thread: &Thread| thread.accounts().usage(now);
+            table::with(tid_argument(tid)?, pid, usage).ok_or(Errno::ESRCH)?
+        }
     };
     let words = [
         usage.voluntary,

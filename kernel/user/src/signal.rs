@@ -122,13 +122,26 @@ unsafe extern "C" fn restorer() -> ! {
 /// # Errors
 /// `EINVAL` for [`Signal::KILL`], [`Signal::STOP`] and what is no signal.
 pub fn set(signal: Signal, disposition: Disposition) -> Result<(), Errno> {
+    set_blocking(signal, disposition, &[])
+}
+
+/// As [`set`]; while a handler runs, these signals are blocked beside its own.
+///
+/// # Errors
+/// As for [`set`].
+pub fn set_blocking(
+    signal: Signal,
+    disposition: Disposition,
+    meanwhile: &[Signal],
+) -> Result<(), Errno> {
+    let mask = meanwhile.iter().fold(0, |mask, signal| mask | signal.bit());
     let entry = match disposition {
         Disposition::Default => 0,
         Disposition::Ignore => 1,
         Disposition::Handle(handler) => handler as usize,
     };
     let restorer = restorer as unsafe extern "C" fn() -> ! as usize;
-    let args = [signal.0 as usize, entry, 0, restorer, 0, 0];
+    let args = [signal.0 as usize, entry, mask, restorer, 0, 0];
     call(number::SIGACTION, args).map(drop)
 }
 

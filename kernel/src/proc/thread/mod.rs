@@ -405,10 +405,25 @@ impl Thread {
         self.wake();
     }
 
-    /// A thread that was just made, of a process that is stopped, stops before its first instruction.
-    pub(super) fn begin_stopped(&self) {
-        // ORDERING: read by the thread itself, which begins later.
-        self.work.fetch_or(STOP, Ordering::SeqCst);
+    /// Asks a thread that was just made, and is found from now on, for what all threads of `process`
+    /// were asked before.
+    pub(super) fn catch_up(&self, process: &Process) {
+        let asked = process.threads.asked();
+        let pending = process.signals.pending.get();
+        let mut work = 0;
+        if asked.leave {
+            work |= LEAVE;
+        }
+        if asked.stop {
+            work |= STOP;
+        }
+        if pending.without(self.mask.get()) != SignalSet::EMPTY {
+            work |= SIGNAL;
+        }
+        if work != 0 {
+            // ORDERING: SeqCst: as in `ask`. It need not be woken: it begins later.
+            self.work.fetch_or(work, Ordering::SeqCst);
+        }
     }
 
     /// Lets the thread look whether its wait is over.
