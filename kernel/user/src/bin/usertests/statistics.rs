@@ -93,8 +93,10 @@ fn involuntary() {
 }
 
 fn time() {
-    let before = own();
+    // The clock is read first and last: the host may take a processor away at any point, and for the
+    // thread that runs there this is time on a processor.
     let start = syscall::clock();
+    let before = own();
     // Spin without calls most of the time.
     while syscall::clock() - start < 20 * MS {
         for _ in 0..10_000 {
@@ -108,19 +110,20 @@ fn time() {
     );
     let wall = syscall::clock() - start;
     assert!(user > 0, "no time in the program");
-    assert!(
-        user + system <= wall + MS,
-        "{user} + {system} ns in {wall} ns"
-    );
+    assert!(user + system <= wall, "{user} + {system} ns in {wall} ns");
 
+    // So a sleep may cost more than it should, but not each of several.
     let word = AtomicU32::new(0);
-    let before = own();
-    let _ = syscall::futex_wait(&word, 0, 20 * MS);
-    let after = own();
-    let used = after.user_ns + after.system_ns - before.user_ns - before.system_ns;
+    let used = || {
+        let before = own();
+        let _ = syscall::futex_wait(&word, 0, 20 * MS);
+        let after = own();
+        after.user_ns + after.system_ns - before.user_ns - before.system_ns
+    };
+    let least = (0..5).map(|_| used()).min().expect("five sleeps");
     assert!(
-        used < 20 * MS,
-        "{used} ns of processor time in a sleep of 20 ms"
+        least < 5 * MS,
+        "{least} ns of processor time in a sleep of 20 ms"
     );
 }
 
