@@ -156,24 +156,29 @@ impl<T: Clone> Family<T> {
     }
 
     /// Ends a member: a zombie for its parent, or gone if nobody will ask. Its children become
-    /// [`INIT`]'s.
+    /// [`INIT`]'s, who may not ask either.
     ///
     /// Returns whom to wake: the parent, and `INIT` if it has adopted a zombie.
     ///
     /// # Panics
     /// If it has ended before.
-    pub fn end(&mut self, number: u32, end: Ending, keep: bool) -> Wake<T> {
+    pub fn end(&mut self, number: u32, end: Ending, keep: Keep) -> Wake<T> {
         let mut adopted_zombie = false;
-        for (_, child) in self.members.iter_mut().filter(|(_, m)| m.parent == number) {
-            child.parent = INIT;
-            adopted_zombie |= child.news.is_some();
-        }
+        self.members.retain(|_, child| {
+            let is_zombie = child.process.is_none();
+            if child.parent == number {
+                child.parent = INIT;
+                adopted_zombie |= child.news.is_some();
+                return keep.by_first || !is_zombie;
+            }
+            true
+        });
         let member = self.members.get_mut(&number);
         let member = member.expect("invariant: a living process is a member");
         let process = member.process.take();
         member.news = Some(News::Ended(end));
         let parent = member.parent;
-        if !keep {
+        if !keep.by_parent {
             self.members.remove(&number);
         }
         Wake {
@@ -230,14 +235,24 @@ impl<T: Clone> Family<T> {
         if any { Ok(found) } else { Err(NoChild) }
     }
 
-    /// Gives news back that could not be handed on.
+    /// Gives news back that could not be handed on. What has come since then counts more: news of a
+    /// stop are kept only if there are none.
     pub fn put_back(&mut self, parent: u32, number: u32, news: News) {
-        let member = self.members.entry(number).or_insert(Member {
-            process: None,
-            parent,
-            news: None,
-        });
-        member.news = Some(news);
+        match (news, self.members.get_mut(&number)) {
+            (News::Ended(_), None) => {
+                let zombie = Member {
+                    process: None,
+                    parent,
+                    news: Some(news),
+                };
+                self.members.insert(number, zombie);
+            }
+            (News::Stopped(_) | News::Continued, Some(member)) => {
+                member.news.get_or_insert(news);
+            }
+            // Another has the number since, or nobody lives whose stop this would be.
+            (News::Ended(_), Some(_)) | (_, None) => {}
+        }
     }
 
     /// The numbers of all members, ended ones included, in order.
@@ -245,6 +260,15 @@ impl<T: Clone> Family<T> {
     pub fn numbers(&self) -> Vec<u32> {
         self.members.keys().copied().collect()
     }
+}
+
+/// Who will ask how a process has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Its parent.
+    pub by_parent: bool,
+    /// The first process, which adopts its children.
+    pub by_first: bool,
 }
 
 /// Whom the end of a process concerns.
@@ -262,6 +286,15 @@ pub struct Wake<T> {
 mod tests {
     use super::*;
 
+    const ALL: Keep = Keep {
+        by_parent: true,
+        by_first: true,
+    };
+    const NOT_BY_PARENT: Keep = Keep {
+        by_parent: false,
+        ..ALL
+    };
+
     fn family() -> Family<char> {
         let mut family = Family::new(4);
         assert_eq!(family.add(0, |n| (b'a' + n as u8 - 1) as char), Some('a'));
@@ -273,7 +306,7 @@ mod tests {
         let mut family = family();
         family.add(INIT, |_| 'b');
         assert_eq!(family.take_news(INIT, Which::Any, false), Ok(None));
-        let wake = family.end(2, Ending::Exited(7), true);
+        let wake = family.end(2, Ending::Exited(7), ALL);
         assert_eq!((wake.ended, wake.parent, wake.init), ('b', Some('a'), None));
         assert!(family.is_zombie(2) && family.find(2).is_none());
         assert_eq!(family.take_news(INIT, Which::One(3), false), Err(NoChild));
@@ -296,8 +329,8 @@ mod tests {
         family.add(INIT, |_| 'b');
         family.add(2, |_| 'c');
         family.add(2, |_| 'd');
-        family.end(4, Ending::Killed(9), true);
-        let wake = family.end(2, Ending::Faulted(11), false);
+        family.end(4, Ending::Killed(9), ALL);
+        let wake = family.end(2, Ending::Faulted(11), NOT_BY_PARENT);
         assert_eq!(wake.init, Some('a'), "d was a zombie");
         assert_eq!(family.numbers(), [1, 3, 4]);
         assert_eq!(family.parent_of(3), INIT);
@@ -309,13 +342,46 @@ mod tests {
     }
 
     #[test]
+    fn zombies_that_the_first_one_adopts_but_does_not_ask_for_are_gone() {
+        let mut family = family();
+        family.add(INIT, |_| 'b');
+        family.add(2, |_| 'c');
+        family.add(2, |_| 'd');
+        family.end(4, Ending::Killed(9), ALL);
+        let keep = Keep {
+            by_first: false,
+            ..ALL
+        };
+        family.end(2, Ending::Exited(0), keep);
+        assert_eq!(family.numbers(), [1, 2, 3], "c lives, b is INIT's own");
+    }
+
+    #[test]
+    fn news_that_come_back_do_not_hide_newer_ones() {
+        let mut family = family();
+        family.add(INIT, |_| 'b');
+        let stopped = News::Stopped(19);
+        let take = |family: &mut Family<char>| family.take_news(INIT, Which::Any, true);
+        family.note(2, stopped);
+        assert_eq!(take(&mut family), Ok(Some((2, stopped))));
+        family.put_back(INIT, 2, stopped);
+        assert_eq!(take(&mut family), Ok(Some((2, stopped))));
+        family.end(2, Ending::Exited(3), ALL);
+        family.put_back(INIT, 2, stopped);
+        let ended = News::Ended(Ending::Exited(3));
+        assert_eq!(take(&mut family), Ok(Some((2, ended))));
+        family.put_back(INIT, 2, stopped);
+        assert_eq!(take(&mut family), Err(NoChild), "it is gone");
+    }
+
+    #[test]
     fn a_full_family_says_so_and_numbers_are_not_reused_at_once() {
         let mut family = family();
         for _ in 0..3 {
             assert!(family.add(INIT, |_| 'x').is_some());
         }
         assert_eq!(family.add(INIT, |_| 'x'), None);
-        family.end(3, Ending::Exited(0), false);
+        family.end(3, Ending::Exited(0), NOT_BY_PARENT);
         family.add(INIT, |n| {
             assert_eq!(n, 5);
             'y'
@@ -348,7 +414,7 @@ mod tests {
             Ok(Some((2, News::Stopped(19))))
         );
         assert_eq!(family.take_news(INIT, Which::Any, true), Ok(None));
-        family.end(2, Ending::Exited(0), true);
+        family.end(2, Ending::Exited(0), ALL);
         assert_eq!(family.note(2, News::Continued), None, "it has ended");
     }
 }

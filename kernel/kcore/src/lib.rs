@@ -79,7 +79,7 @@ pub use address_space::{Access, AddressSpace, FaultError};
 pub use backlog::{Backlog, Closed};
 pub use contents::{Contents, NoRoom};
 pub use errno::Errno;
-pub use family::{Ending, Family, INIT, News, NoChild, Wake, Which};
+pub use family::{Ending, Family, INIT, Keep, News, NoChild, Wake, Which};
 pub use fault::Fault;
 pub use flush::FlushRequests;
 pub use frames::FrameBitmap;

@@ -80,7 +80,7 @@ pub(crate) fn spawn(thread: &Thread, path: &[u8], arguments: &[Vec<u8>]) -> Resu
     ) {
         Ok(()) => Ok(child.pid()),
         Err(error) => {
-            family::remove(&child);
+            family::remove(parent, &child);
             Err(error)
         }
     }

@@ -11,7 +11,7 @@
 
 use alloc::sync::Arc;
 
-use kcore::{Errno, Family, News, NoChild, Signal, SpinLock, WaitEnd, Which};
+use kcore::{Errno, Family, INIT, Keep, News, NoChild, Signal, SpinLock, WaitEnd, Which};
 
 use crate::{
     proc::{
@@ -38,9 +38,10 @@ pub(crate) fn add(
     FAMILY.lock().add(parent, make).ok_or(Errno::EAGAIN)
 }
 
-/// Takes out a process that never had a thread.
-pub(crate) fn remove(process: &Process) {
-    FAMILY.lock().remove(process.pid());
+/// Takes out a child that never had a thread. Who waits for children looks whether there are others.
+pub(crate) fn remove(parent: &Process, child: &Process) {
+    FAMILY.lock().remove(child.pid());
+    parent.children.wake_all();
 }
 
 /// The living process with this number.
@@ -58,17 +59,14 @@ pub(crate) fn parent_of(pid: u32) -> u32 {
     FAMILY.lock().parent_of(pid)
 }
 
-/// The numbers of all processes, zombies included.
-#[allow(dead_code, reason = "listings are its callers")]
-pub(crate) fn numbers() -> alloc::vec::Vec<u32> {
-    FAMILY.lock().numbers()
-}
-
 /// Turns a process into a zombie and tells its parent; if the parent ignores its children, it is gone
-/// at once.
+/// at once. So are zombies that come to the first process if that one ignores its children.
 pub(super) fn end(process: &Process) {
-    let parent = find(parent_of(process.pid()));
-    let keep = parent.is_none_or(|parent| !parent.signals.ignores_children());
+    let asks = |parent: u32| find(parent).is_none_or(|parent| !parent.signals.ignores_children());
+    let keep = Keep {
+        by_parent: asks(parent_of(process.pid())),
+        by_first: asks(INIT),
+    };
     let wake = FAMILY
         .lock()
         .end(process.pid(), process.threads.end(), keep);

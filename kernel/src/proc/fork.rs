@@ -42,7 +42,7 @@ pub(crate) fn fork(thread: &Thread, frame: &TrapFrame) -> Result<u32, Errno> {
             Ok(child.pid())
         }
         Err(error) => {
-            family::remove(&child);
+            family::remove(parent, &child);
             Err(error)
         }
     }
