@@ -174,3 +174,44 @@ fn jobs_meet_workers() {
 fn every_job_of_several_is_found() {
     holds(10_000, jobs_meet_workers);
 }
+
+/// One worker finds a job in its last look, runs it and sleeps again; the other one asks meanwhile
+/// whether all is quiet, which would end the runtime.
+fn a_job_is_taken_while_another_worker_asks() {
+    let model = Model::new(2, 1);
+    // Posted before the runtime began to end.
+    model.queued.store(1, Release);
+    let taker = {
+        let model = model.clone();
+        thread::spawn(move || {
+            model.idle.announce(1, false);
+            if model.queued.load(Relaxed) > 0 {
+                let _ = model.idle.awake(1);
+                assert!(model.take());
+                model.left.fetch_sub(1, AcqRel);
+                model.idle.announce(1, false);
+            }
+        })
+    };
+    model.idle.announce(0, false);
+    if model.idle.is_quiet(2, || model.queued.load(Relaxed) == 0) {
+        assert_eq!(model.left.load(Relaxed), 0, "a job is in hand");
+    }
+    taker.join().unwrap();
+    assert!(
+        model.idle.is_quiet(2, || model.queued.load(Relaxed) == 0),
+        "who sleeps last finds that all is quiet"
+    );
+}
+
+#[test]
+fn nobody_has_a_job_in_hand_when_all_is_quiet() {
+    holds(80, a_job_is_taken_while_another_worker_asks);
+}
+
+#[test]
+fn nobody_has_a_job_in_hand_when_all_is_quiet_breaks_when_one_look_is_enough() {
+    with_seed("idle: quiet after one look", || {
+        breaks(a_job_is_taken_while_another_worker_asks)
+    });
+}

@@ -31,6 +31,13 @@
 //!
 //! So each job wakes at most one worker, and work that stays behind wakes the next one when the
 //! first has found its own: never a herd, and never a chain without work for it.
+//!
+//! # When all is quiet
+//! A worker that wakes counts that in `stirs`, after its bit was cleared and before it takes a job. A
+//! runtime that ends asks whether every bit is set and every queue empty, and asks again if somebody
+//! stirred meanwhile: a worker that was awake for a moment may have taken a job out of a queue before
+//! that one was looked at, and put others into one that had been. All bits set, and nobody awake until
+//! every queue was looked at, means that nobody had a job in hand.
 
 use alloc::boxed::Box;
 use core::task::Waker;
@@ -58,9 +65,16 @@ unsafe impl Sync for Unparker {}
 // SAFETY: wakers may move between threads.
 unsafe impl Send for Unparker {}
 
+/// Both change when a worker wakes, so they share a line.
+struct Searching {
+    workers: AtomicUsize,
+    /// How often a worker has woken.
+    stirs: AtomicUsize,
+}
+
 /// See the module head.
 pub struct Idle {
-    searching: Padded<AtomicUsize>,
+    searching: Padded<Searching>,
     /// One bit a worker.
     sleepers: Box<[Padded<AtomicU64>]>,
     unparkers: Box<[Unparker]>,
@@ -92,7 +106,10 @@ impl Idle {
         let workers = workers + spares;
         Self {
             searchers,
-            searching: Padded(AtomicUsize::new(0)),
+            searching: Padded(Searching {
+                workers: AtomicUsize::new(0),
+                stirs: AtomicUsize::new(0),
+            }),
             last: AtomicUsize::new(usize::MAX),
             sleepers: (0..workers.div_ceil(WORD))
                 .map(|_| Padded(AtomicU64::new(0)))
@@ -136,7 +153,7 @@ impl Idle {
     #[inline]
     pub fn hint(&self) -> Option<usize> {
         // ORDERING: hints; see above.
-        if self.searching.load(Relaxed) != 0 || self.is_no_bit_set() {
+        if self.searching.workers.load(Relaxed) != 0 || self.is_no_bit_set() {
             return None;
         }
         self.wake_one()
@@ -151,9 +168,10 @@ impl Idle {
     fn wake_one(&self) -> Option<usize> {
         loop {
             // ORDERING: AcqRel keeps the scan after the exchange.
-            if self.searching.load(Relaxed) != 0
+            if self.searching.workers.load(Relaxed) != 0
                 || self
                     .searching
+                    .workers
                     .compare_exchange(0, 1, AcqRel, Relaxed)
                     .is_err()
             {
@@ -174,7 +192,7 @@ impl Idle {
                     bits = before & !bit;
                 }
             }
-            self.searching.fetch_sub(1, AcqRel);
+            self.searching.workers.fetch_sub(1, AcqRel);
             if seeded("idle: the poster does not look twice") {
                 return None;
             }
@@ -209,7 +227,7 @@ impl Idle {
         fence(SeqCst);
         let (word, bit) = self.bit(at);
         if word.load(Relaxed) & bit != 0 && word.fetch_and(!bit, AcqRel) & bit != 0 {
-            self.searching.fetch_add(1, AcqRel);
+            self.searching.workers.fetch_add(1, AcqRel);
             self.unpark(at);
         }
     }
@@ -236,7 +254,7 @@ impl Idle {
     /// Worker: begins to search unless half of the workers do; `true` when it may.
     pub fn try_search(&self) -> bool {
         // ORDERING: a limit on noise, not on work.
-        if self.searching.load(Relaxed) >= self.searchers {
+        if self.searching.workers.load(Relaxed) >= self.searchers {
             return false;
         }
         self.search();
@@ -245,14 +263,14 @@ impl Idle {
 
     /// Worker: begins to search.
     pub fn search(&self) {
-        self.searching.fetch_add(1, AcqRel);
+        self.searching.workers.fetch_add(1, AcqRel);
     }
 
     /// Worker: stops searching since it found work. `true`: it was the last, and must
     /// [`post`](Self::post) if any queue still has work.
     #[must_use]
     pub fn found(&self) -> bool {
-        let last = self.searching.fetch_sub(1, AcqRel) == 1;
+        let last = self.searching.workers.fetch_sub(1, AcqRel) == 1;
         if last {
             // ORDERING: pairs with the fence of a poster that saw the count above zero.
             fence(SeqCst);
@@ -267,7 +285,7 @@ impl Idle {
         // ORDERING: Release publishes the unparker to whoever clears the bit.
         word.fetch_or(bit, AcqRel);
         if searching {
-            self.searching.fetch_sub(1, AcqRel);
+            self.searching.workers.fetch_sub(1, AcqRel);
         }
         if !seeded("idle: the sleeper does not fence") {
             // ORDERING: pairs with the fence in `post`: bit before, queues after.
@@ -278,10 +296,33 @@ impl Idle {
     /// Worker: no longer sleeps.
     pub fn awake(&self, at: usize) -> Awake {
         let (word, bit) = self.bit(at);
-        if word.fetch_and(!bit, AcqRel) & bit != 0 {
+        let before = word.fetch_and(!bit, AcqRel);
+        // ORDERING: Release pairs with `is_quiet`: whoever sees this sees the bit clear, and whoever
+        // sees what the worker does from now on, sees this.
+        self.searching.stirs.fetch_add(1, AcqRel);
+        if before & bit != 0 {
             Awake::Alone
         } else {
             Awake::Claimed
+        }
+    }
+
+    /// Whether all of `workers` workers sleep and did so all the while that `is_empty` looked at every
+    /// queue: then nobody has a job in hand. `false`: somebody is awake and will ask again when it goes
+    /// to sleep, or there is work.
+    pub fn is_quiet(&self, workers: usize, is_empty: impl Fn() -> bool) -> bool {
+        loop {
+            // ORDERING: Acquire: before the looks.
+            let before = self.searching.stirs.load(Acquire);
+            if self.sleeping() < workers || !is_empty() {
+                return false;
+            }
+            // ORDERING: pairs with `awake`: after the looks.
+            fence(SeqCst);
+            let after = self.searching.stirs.load(Acquire);
+            if before == after || seeded("idle: quiet after one look") {
+                return true;
+            }
         }
     }
 
@@ -293,7 +334,7 @@ impl Idle {
 
     /// How many workers search, as a guess.
     pub(crate) fn searching(&self) -> usize {
-        self.searching.load(Relaxed)
+        self.searching.workers.load(Relaxed)
     }
 
     /// How many workers sleep.

@@ -13,8 +13,8 @@
 //! # Protocol
 //! * `Drain` and the drop of a [`Runtime`](crate::Runtime) set `DRAIN` or `QUIESCE` and wake every
 //!   worker. A worker that goes to sleep in these phases asks whether all is quiet: every worker
-//!   sleeps outside of any task, and every queue is empty. The last one to fall asleep finds that
-//!   it is. It closes the runtime if no task lives; in `QUIESCE` it cancels those that do, which
+//!   sleeps outside of any task, and every queue is empty ([`Idle::is_quiet`](crate::idle::Idle)). The
+//!   last one to fall asleep finds that it is. It closes the runtime if no task lives; in `QUIESCE` it cancels those that do, which
 //!   makes work, and asks again when that is done.
 //! * `Now`, and a `Deadline` that passed, set `CLOSED`, take every queued job out of every queue
 //!   and drop it, and cancel every task that waits. Workers leave after the poll they are in.
@@ -247,11 +247,8 @@ impl<T: Threads> Shared<T> {
         if phase == OPEN || phase == CLOSED {
             return phase == CLOSED;
         }
-        let active = self.active();
-        if self.idle.sleeping() < active || self.waiting.get() > 0 || self.has_any_work() {
-            return false;
-        }
-        self.end_quiet()
+        let is_empty = || self.waiting.get() == 0 && !self.has_any_work();
+        self.idle.is_quiet(self.active(), is_empty) && self.end_quiet()
     }
 
     /// In a phase after `OPEN`, when no worker has anything to do: ends what can be ended. `true`
