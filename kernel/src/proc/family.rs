@@ -1,17 +1,20 @@
 //! All processes, and what parents are told.
 //!
 //! # Who owns what
-//! `FAMILY` has a lock of its own, held for a few lines; no other lock is taken and no process is
-//! dropped under it. A process is in it from its making until its parent has taken the news of its
+//! `FAMILY` has a lock of its own, held for a few lines; no process is dropped under it, and no other
+//! lock is taken but that of a process's dispositions. A process is in it from its making until its parent has taken the news of its
 //! end; living ones are owned by it.
 //!
 //! # Why no news are lost
 //! A waiting parent looks for news under the lock of its queue `children`; who has news puts them into
-//! the family first and then takes that lock to wake.
+//! the family first and then takes that lock to wake. The signal that there are news is pending before
+//! anybody can take them, so it never comes when they are forgotten.
 
 use alloc::sync::Arc;
 
-use kcore::{Errno, Family, INIT, Keep, News, NoChild, Signal, SpinLock, WaitEnd, Which};
+use kcore::{
+    Errno, Family, INIT, Keep, News, NoChild, Signal, SignalSet, SpinLock, WaitEnd, Which,
+};
 
 use crate::{
     proc::{
@@ -67,12 +70,12 @@ pub(super) fn end(process: &Process) {
         by_parent: asks(parent_of(process.pid())),
         by_first: asks(INIT),
     };
-    let wake = FAMILY
-        .lock()
-        .end(process.pid(), process.threads.end(), keep);
-    for who in [wake.parent, wake.init].into_iter().flatten() {
-        notify(&who);
-    }
+    let mut family = FAMILY.lock();
+    let wake = family.end(process.pid(), process.threads.end(), keep);
+    let told = [wake.parent, wake.init];
+    told.iter().flatten().for_each(put_signal);
+    drop(family);
+    told.iter().flatten().for_each(wake_up);
     drop(wake.ended);
 }
 
@@ -84,17 +87,21 @@ pub(super) fn tell(process: &Process, news: News, change: impl FnOnce() -> bool)
         return false;
     }
     let parent = family.note(process.pid(), news);
+    parent.iter().for_each(put_signal);
     drop(family);
-    if let Some(parent) = parent {
-        notify(&parent);
-    }
+    parent.iter().for_each(wake_up);
     true
 }
 
+/// There are news for a parent; under the family's lock.
+fn put_signal(parent: &Arc<Process>) {
+    signal::put(parent, Signal::CHLD);
+}
+
 /// Wakes who waits for news first, so that the signal does not make that wait end early.
-fn notify(parent: &Process) {
+fn wake_up(parent: &Arc<Process>) {
     parent.children.wake_all();
-    signal::send(parent, Signal::CHLD);
+    signal::find_takers(parent, SignalSet::only(Signal::CHLD));
 }
 
 /// Waits for news of a child: ended ones are gone then. With `all`, also for stops; `None` if there are
@@ -123,7 +130,13 @@ pub(crate) fn wait(
         match end {
             WaitEnd::Changed => return found.map_err(|NoChild| Errno::ECHILD),
             WaitEnd::Woken => {}
-            WaitEnd::TimedOut | WaitEnd::Interrupted => return Err(Errno::EINTR),
+            // News that are there come before a signal.
+            WaitEnd::TimedOut | WaitEnd::Interrupted => {
+                return match FAMILY.lock().take_news(process.pid(), which, all) {
+                    Ok(Some(news)) => Ok(Some(news)),
+                    _ => Err(Errno::EINTR),
+                };
+            }
         }
     }
 }

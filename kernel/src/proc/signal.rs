@@ -65,12 +65,19 @@ pub(crate) fn send(process: &Process, signal: Signal) {
         }
         _ => {}
     }
-    if signals.dispositions.lock().fate(signal) == Fate::Ignored {
-        return;
+    if put(process, signal) {
+        find_takers(process, SignalSet::only(signal));
     }
-    let signal = SignalSet::only(signal);
-    signals.pending.add(signal);
-    find_takers(process, signal);
+}
+
+/// Makes a signal pending, if it is not ignored; then [`find_takers`] comes next.
+pub(super) fn put(process: &Process, signal: Signal) -> bool {
+    let signals = &process.signals;
+    let counts = signals.dispositions.lock().fate(signal) != Fate::Ignored;
+    if counts {
+        signals.pending.add(SignalSet::only(signal));
+    }
+    counts
 }
 
 /// Sends a signal to one thread of a process.
@@ -95,9 +102,12 @@ pub(crate) fn send_to_thread(process: &Process, tid: Tid, signal: Signal) -> Res
     Ok(())
 }
 
-/// Lets threads look that do not block these signals, one for each signal.
-fn find_takers(process: &Process, signals: SignalSet) {
-    let mut left = signals;
+/// Lets threads look that do not block these signals, one for each of those that are pending.
+pub(super) fn find_takers(process: &Process, signals: SignalSet) {
+    let mut left = signals.both(process.signals.pending.get());
+    if left == SignalSet::EMPTY {
+        return;
+    }
     let mut others = false;
     table::for_each(process.pid(), |thread| {
         let takes = left.without(thread.mask.get());
