@@ -1,9 +1,11 @@
 //! Limits of processes, and the end of a process whose threads wait for everything there is to wait for.
 
 use alloc::boxed::Box;
+use core::ffi::CStr;
 
 use exec_core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use user::futex::RawLock;
+use user::kernel::{file, schedule};
 use user::limits::{self, Resource, UNLIMITED};
 use user::process::{self, News};
 use user::signal::{self, Disposition, Saved, Signal};
@@ -177,6 +179,12 @@ fn raw(number: usize, args: [usize; 6]) -> isize {
 /// Owner and others may do everything with an object.
 const RIGHTS: usize = 0o33;
 
+/// How many threads wait in [`blocked_states`].
+const WAITS: usize = 14;
+
+/// A pipe that nobody opens to write.
+const FIFO: &CStr = c"/fifo";
+
 fn blocked_states() {
     let news = child(|| {
         let fds: &'static mut [i32; 4] = Box::leak(Box::new([0; 4]));
@@ -207,6 +215,20 @@ fn blocked_states() {
         let mailbox = raw(0x158, [1, 64, RIGHTS, 0, 0, 0]);
         assert!(mailbox >= 0, "{mailbox}");
         blocks(move || raw(0x15a, [mailbox as usize, buffer, 4096, usize::MAX, 0, 0]));
+        blocks(move || raw(0x161, [buffer, 4096, usize::MAX, 0, 0, 0]));
+        let full = raw(0x158, [1, 64, RIGHTS, 0, 0, 0]) as usize;
+        assert_eq!(raw(0x159, [full, buffer, 64, 0, 0, 0]), 0);
+        blocks(move || raw(0x159, [full, buffer, 64, usize::MAX, 0, 0]));
+        let path = |name: &'static CStr| name.as_ptr().expose_provenance();
+        assert_eq!(raw(0x142, [path(FIFO), 0, 0, 0, 0, 0]), 0);
+        blocks(move || raw(1, [path(FIFO), 0, 0, 0, 0, 0]));
+        let quiet = raw(0x143, [path(c"quiet"), 1, 0, 0, 0, 0]);
+        assert!(quiet >= 0, "{quiet}");
+        blocks(move || raw(0x145, [quiet as usize, usize::MAX, 0, 0, 0, 0]));
+        let busy = raw(0x143, [path(c"busy"), 1, 0, 0, 0, 0]);
+        let connected = raw(0x144, [path(c"busy"), 0, 0, 0, 0, 0]);
+        assert!(busy >= 0 && connected >= 0, "{busy} {connected}");
+        blocks(move || raw(0x144, [path(c"busy"), usize::MAX, 0, 0, 0, 0]));
         // It lives until the last of the others' ends of this pipe has been closed.
         let life: &'static mut [i32; 2] = Box::leak(Box::new([0; 2]));
         let at = life.as_mut_ptr().expose_provenance();
@@ -218,15 +240,22 @@ fn blocked_states() {
         });
         let grandchild = grandchild.expect("a child");
         blocks(move || process::wait(Some(grandchild)));
+        let own = process::id().0;
+        let waiting = || {
+            let threads = schedule::threads().into_iter();
+            // All but this one, and the one that spins.
+            threads
+                .filter(|info| info.pid == own && info.state() == "waiting")
+                .count()
+        };
+        while waiting() < WAITS {
+            syscall::yield_now();
+        }
         blocks(|| {
             loop {
                 syscall::yield_now();
             }
         });
-        // Whatever each has reached by now: all waits are waited in.
-        for _ in 0..2000 {
-            syscall::yield_now();
-        }
         core::mem::forget(thread::spawn(|| syscall::exit_group(11)));
         loop {
             core::hint::spin_loop();
@@ -237,6 +266,7 @@ fn blocked_states() {
     while let Ok((_, news)) = process::wait(None) {
         assert_eq!(news, News::Exited(0));
     }
+    file::unlink(FIFO).expect("it is there");
 }
 
 fn abandoned_lock() {
