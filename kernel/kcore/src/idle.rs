@@ -65,6 +65,13 @@ impl IdleSet {
         self.bits.load(Ordering::Relaxed) != 0
     }
 
+    /// How many CPUs are idle, about.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        // ORDERING: Relaxed: a hint.
+        self.bits.load(Ordering::Relaxed).count_ones()
+    }
+
     /// Takes an idle CPU out of the set; the caller must interrupt it.
     #[must_use]
     pub fn take_one(&self) -> Option<u32> {

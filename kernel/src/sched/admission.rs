@@ -7,7 +7,7 @@
 //!
 //! # Protocol
 //! See [`kcore::sched::JobQueue`]. The next job is looked for when a process ends, and once a quantum
-//! while some wait, because memory may have been given back.
+//! while some wait, because memory may have been given back, or all others may wait for one of them.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,11 @@ use kcore::{
     sched::{Admission, JobQueue},
 };
 
-use crate::{mm::frames, proc::thread::Thread, sched::make_ready};
+use crate::{
+    mm::frames,
+    proc::thread::Thread,
+    sched::{idle, make_ready},
+};
 
 /// A new process needs at least this many free pages.
 const LEAST_FREE_PAGES: usize = 16;
@@ -57,7 +61,7 @@ pub(super) fn admit_waiting() {
     loop {
         let next = {
             let mut jobs = JOBS.lock();
-            let next = jobs.next(frames::free_count());
+            let next = jobs.next(frames::free_count(), idle::is_still());
             // ORDERING: Relaxed: written under the lock.
             WAITING.store(jobs.counts().1 > 0, Ordering::Relaxed);
             next

@@ -28,6 +28,11 @@ pub(super) fn wake_one() {
     }
 }
 
+/// Whether no CPU has anything to run.
+pub(super) fn is_still() -> bool {
+    IDLE.count() == cpu::count()
+}
+
 #[cold]
 #[inline(never)]
 fn wake_one_of_some() {

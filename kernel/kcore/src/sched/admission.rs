@@ -6,10 +6,11 @@
 //! makes room for the next, and whoever frees memory may ask again.
 //!
 //! # Why nothing stands still
-//! With no process in, the first job is admitted whatever the memory says. A program that waits for a
-//! child that waits for its admission is kept waiting until another process ends: with a degree below
-//! what a set of processes needs to make progress together, they make none. That is what the degree
-//! means; it is set at boot.
+//! With no process in, the first job is admitted whatever the memory says, and so is the next one when
+//! no CPU has anything to run: those that are in may all wait for it, and what it asks for then it gets
+//! or is refused. A program that waits for a child that waits for the degree is kept waiting until
+//! another process ends: with a degree below what a set of processes needs to make progress together,
+//! they make none. That is what the degree means; it is set at boot.
 
 use alloc::collections::VecDeque;
 
@@ -51,7 +52,7 @@ impl<T> JobQueue<T> {
 
     /// Brings a new job; others that wait go first.
     pub fn submit(&mut self, job: T, free_pages: usize) -> Admission<T> {
-        if self.waiting.is_empty() && self.has_room(free_pages) {
+        if self.waiting.is_empty() && self.has_room(free_pages, false) {
             self.admitted += 1;
             return Admission::Admitted(job);
         }
@@ -64,10 +65,10 @@ impl<T> JobQueue<T> {
         self.admitted -= 1;
     }
 
-    /// The next job, if it may go in now.
+    /// The next job, if it may go in now; `is_still` says that no CPU has anything to run.
     #[must_use]
-    pub fn next(&mut self, free_pages: usize) -> Option<T> {
-        if !self.has_room(free_pages) {
+    pub fn next(&mut self, free_pages: usize, is_still: bool) -> Option<T> {
+        if !self.has_room(free_pages, is_still) {
             return None;
         }
         let job = self.waiting.pop_front()?;
@@ -81,7 +82,8 @@ impl<T> JobQueue<T> {
         (self.admitted, self.waiting.len())
     }
 
-    fn has_room(&self, free_pages: usize) -> bool {
-        self.admitted == 0 || self.admitted < self.degree && free_pages >= self.least_free_pages
+    fn has_room(&self, free_pages: usize, is_still: bool) -> bool {
+        let has_memory = is_still || free_pages >= self.least_free_pages;
+        self.admitted == 0 || self.admitted < self.degree && has_memory
     }
 }

@@ -296,15 +296,15 @@ fn jobs_wait_for_their_admission() {
     assert_eq!(jobs.submit('a', 0), Admission::Admitted('a'), "the first");
     assert_eq!(jobs.submit('b', 9), Admission::Waits, "too little memory");
     assert_eq!(jobs.submit('c', 100), Admission::Waits, "b goes first");
-    assert_eq!(jobs.next(100), Some('b'));
-    assert_eq!(jobs.next(100), None, "the degree is reached");
+    assert_eq!(jobs.next(100, false), Some('b'));
+    assert_eq!(jobs.next(100, false), None, "the degree is reached");
     assert_eq!(jobs.counts(), (2, 1));
     jobs.ended();
-    assert_eq!(jobs.next(9), None);
-    assert_eq!(jobs.next(10), Some('c'));
+    assert_eq!(jobs.next(9, false), None);
+    assert_eq!(jobs.next(10, false), Some('c'));
     jobs.ended();
     jobs.ended();
-    assert_eq!(jobs.next(0), None, "nobody waits");
+    assert_eq!(jobs.next(0, false), None, "nobody waits");
     assert_eq!(jobs.counts(), (0, 0));
     jobs.set_degree(1);
     assert_eq!(jobs.submit('d', 0), Admission::Admitted('d'));
@@ -469,4 +469,15 @@ proptest! {
             prop_assert!((ran as f64 - promised).abs() <= slack, "{ran} of {promised} ms");
         }
     }
+}
+
+#[test]
+fn a_job_is_admitted_without_memory_when_nothing_runs() {
+    let mut jobs = JobQueue::new(2, 10);
+    assert_eq!(jobs.submit('a', 9), Admission::Admitted('a'));
+    assert_eq!(jobs.submit('b', 9), Admission::Waits);
+    assert_eq!(jobs.submit('c', 9), Admission::Waits);
+    assert_eq!(jobs.next(9, false), None, "a may give memory back");
+    assert_eq!(jobs.next(9, true), Some('b'), "a may wait for it");
+    assert_eq!(jobs.next(9, true), None, "the degree is what it is");
 }
