@@ -5,7 +5,7 @@
 //! ring and looks at `next` before and after: what may have been overwritten meanwhile is left
 //! out. The memory comes with the first recording, is published once and stays.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::TryReserveError, vec::Vec};
 use core::{fmt, ptr};
 
 use exec_core::sync::atomic::{
@@ -41,13 +41,25 @@ impl Ring {
 
     /// A new recording begins, from any thread: what is here is not part of it. The first call
     /// makes room for `capacity` events (16 to 2^24, rounded up to a power of two).
+    ///
+    /// # Panics
+    /// If there is no memory for that.
     pub fn begin(&self, capacity: usize) {
+        self.try_begin(capacity)
+            .expect("there is no memory for a recording");
+    }
+
+    /// As [`begin`](Self::begin).
+    ///
+    /// # Errors
+    /// If there is no memory for the events. Nothing has changed then.
+    pub fn try_begin(&self, capacity: usize) -> Result<(), TryReserveError> {
         if self.words().is_none() {
             let capacity = capacity.clamp(16, 1 << 24).next_power_of_two();
-            let words: Words = (0..capacity)
-                .map(|_| [AtomicU64::new(0), AtomicU64::new(0)])
-                .collect();
-            let words = Box::into_raw(Box::new(words));
+            let mut words = Vec::new();
+            words.try_reserve_exact(capacity)?;
+            words.extend((0..capacity).map(|_| [AtomicU64::new(0), AtomicU64::new(0)]));
+            let words = Box::into_raw(Box::new(words.into_boxed_slice()));
             // ORDERING: Release publishes the memory to `words`.
             let there = self
                 .words
@@ -59,6 +71,7 @@ impl Ring {
         }
         // ORDERING: a recording begins about here.
         self.from.store(self.next.load(Relaxed), Relaxed);
+        Ok(())
     }
 
     fn words(&self) -> Option<&Words> {
@@ -86,29 +99,40 @@ impl Ring {
     }
 
     /// Copies the events of the recording that are still here, the oldest first.
+    ///
+    /// # Panics
+    /// If there is no memory for the copy.
     pub fn read(&self) -> Vec<Entry> {
+        self.try_read().expect("there is no memory for a copy")
+    }
+
+    /// As [`read`](Self::read).
+    ///
+    /// # Errors
+    /// If there is no memory for the copy.
+    pub fn try_read(&self) -> Result<Vec<Entry>, TryReserveError> {
         let Some(words) = self.words() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let size = words.len() as u64;
         // ORDERING: pairs with the Release of `write`.
         let end = self.next.load(Acquire);
         let begin = self.from.load(Relaxed).max(end.saturating_sub(size));
-        let copied: Vec<[u64; 2]> = (begin..end)
-            .map(|at| {
-                let [time, what] = &words[(at & (size - 1)) as usize];
-                [time.load(Relaxed), what.load(Relaxed)]
-            })
-            .collect();
+        let mut copied: Vec<[u64; 2]> = Vec::new();
+        let mut entries = Vec::new();
+        copied.try_reserve_exact((end - begin) as usize)?;
+        entries.try_reserve_exact((end - begin) as usize)?;
+        copied.extend((begin..end).map(|at| {
+            let [time, what] = &words[(at & (size - 1)) as usize];
+            [time.load(Relaxed), what.load(Relaxed)]
+        }));
         // ORDERING: pairs with the Release of the words in `write`.
         fence(Acquire);
         // The event after the last one may be half written over the oldest one copied.
         let gone = (self.next.load(Relaxed) + 1).saturating_sub(size);
-        copied
-            .into_iter()
-            .skip(gone.saturating_sub(begin) as usize)
-            .filter_map(Entry::from_words)
-            .collect()
+        let whole = copied.into_iter().skip(gone.saturating_sub(begin) as usize);
+        entries.extend(whole.filter_map(Entry::from_words));
+        Ok(entries)
     }
 }
 

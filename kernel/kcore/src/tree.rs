@@ -52,7 +52,7 @@ pub enum PathError {
     NotEmpty,
     /// The root, `.` and `..` cannot be removed.
     Busy,
-    /// There are too many files and directories.
+    /// There are too many files and directories, or there is no memory for another.
     Full,
 }
 
@@ -348,6 +348,13 @@ impl<L: Clone> Tree<L> {
         if self.count() >= self.limit {
             return Err(PathError::Full);
         }
+        // For its place, and for its removal.
+        let places = self.places.len() + 1;
+        let more = places - self.free.len();
+        self.places
+            .try_reserve(1)
+            .and_then(|()| self.free.try_reserve(more))
+            .map_err(|_| PathError::Full)?;
         let node = node(last.directory);
         let place = match self.free.pop() {
             Some(place) => {

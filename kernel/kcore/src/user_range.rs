@@ -63,6 +63,16 @@ impl UserRange {
         self.start + self.len
     }
 
+    /// What of the range is not below `start`; may be empty.
+    #[must_use]
+    pub(crate) fn from(self, start: u64) -> Self {
+        let start = start.clamp(self.start, self.end());
+        Self {
+            start,
+            len: self.end() - start,
+        }
+    }
+
     /// How many whole pages the range has.
     #[must_use]
     pub const fn page_count(self) -> u64 {

@@ -40,6 +40,23 @@ struct Pool {
     next_stack: usize,
 }
 
+impl Pool {
+    /// The number of a stack that was never made; each list has room for all of them from then on, so
+    /// that nothing has to be made when a thread ends.
+    fn next_number(&mut self) -> Result<usize, Errno> {
+        let count = self.next_stack + 1;
+        for list in [&mut self.all, &mut self.bare] {
+            let more = count - list.len();
+            list.try_reserve(more).map_err(|_| Errno::EAGAIN)?;
+        }
+        let more = count - self.spare_stacks.len();
+        let reserved = self.spare_stacks.try_reserve(more);
+        reserved.map_err(|_| Errno::EAGAIN)?;
+        self.next_stack = count;
+        Ok(count - 1)
+    }
+}
+
 static POOL: SpinLock<Pool> = SpinLock::new(Pool {
     tids: TidAllocator::new(),
     free: heapless::Vec::new(),
@@ -100,10 +117,10 @@ fn make_structure() -> Result<&'static Thread, Errno> {
                 Errno::EAGAIN
             });
     }
-    let number = pool.spare_stacks.pop().unwrap_or_else(|| {
-        pool.next_stack += 1;
-        pool.next_stack - 1
-    });
+    let number = match pool.spare_stacks.pop() {
+        Some(number) => number,
+        None => pool.next_number()?,
+    };
     drop(pool);
     let made = Thread::new(number);
     let mut pool = POOL.lock();

@@ -71,7 +71,12 @@ fn arguments(argv: u64) -> core::result::Result<Vec<Vec<u8>>, Errno> {
             return Err(Errno::E2BIG);
         }
         left -= word.len() + 1;
-        words.push(word.to_vec());
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(word.len())
+            .and_then(|()| words.try_reserve(1))
+            .map_err(|_| Errno::ENOMEM)?;
+        copy.extend_from_slice(word);
+        words.push(copy);
     }
 }
 

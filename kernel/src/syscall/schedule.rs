@@ -122,7 +122,7 @@ fn entry(thread: &Thread) -> [u8; ENTRY_LEN] {
 pub(super) fn trace_switch(on: u64) -> Result {
     match on {
         0 => trace::end(),
-        1 => trace::begin(),
+        1 => trace::begin()?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
@@ -131,16 +131,19 @@ pub(super) fn trace_switch(on: u64) -> Result {
 /// trace_read(cpu; buffer of entries, two words each; how many fit) → how many there are.
 ///
 /// # Errors
-/// `EINVAL` for a CPU that is not there.
+/// `EINVAL` for a CPU that is not there; `ENOMEM`.
 pub(super) fn trace_read(cpu: u64, buffer: u64, room: u64) -> Result {
     let cpu = u32::try_from(cpu).map_err(|_| Errno::EINVAL)?;
-    let entries = trace::read(cpu).ok_or(Errno::EINVAL)?;
+    let entries = trace::read(cpu)?;
     let fit = entries
         .len()
         .min(usize::try_from(room).unwrap_or(usize::MAX));
-    let words = entries[..fit].as_flattened();
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    uaccess::copy_out(buffer, &bytes)?;
+    let mut at = buffer;
+    for entry in entries.iter().take(fit) {
+        let words = entry.to_words().map(u64::to_ne_bytes);
+        uaccess::copy_out(at, words.as_flattened())?;
+        at += 16;
+    }
     Ok(entries.len() as u64)
 }
 

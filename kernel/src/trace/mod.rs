@@ -12,7 +12,7 @@
 
 use alloc::vec::Vec;
 use flight_recorder::{Entry, Event};
-use kcore::{SpinLock, State, Steps};
+use kcore::{Errno, SpinLock, State, Steps};
 
 use crate::{
     arch::{clock, cpu, uart::Uart},
@@ -32,8 +32,13 @@ pub(crate) fn init() {
 }
 
 /// Begins a recording.
-pub(crate) fn begin() {
-    cpu::all().for_each(|cpu| cpu.ring.begin(CAPACITY));
+///
+/// # Errors
+/// `ENOMEM`.
+pub(crate) fn begin() -> Result<(), Errno> {
+    for cpu in cpu::all() {
+        cpu.ring.try_begin(CAPACITY).map_err(|_| Errno::ENOMEM)?;
+    }
     let own = cpu::current();
     table::for_all(|thread| {
         let state = thread.state();
@@ -43,6 +48,7 @@ pub(crate) fn begin() {
         }
     });
     STEPS.record(true);
+    Ok(())
 }
 
 /// Ends it; what was recorded stays.
@@ -63,10 +69,14 @@ fn write(thread: &Thread, state: State) {
     ring.write(clock::now_ns(), Event::StateStart, argument);
 }
 
-/// What a CPU has recorded, two words an entry; none beyond the last CPU.
-pub(crate) fn read(cpu: u32) -> Option<Vec<[u64; 2]>> {
-    let ring = &(cpu < cpu::count()).then(|| cpu::get(cpu))?.ring;
-    Some(ring.read().into_iter().map(Entry::to_words).collect())
+/// What a CPU has recorded.
+///
+/// # Errors
+/// `EINVAL` beyond the last CPU, `ENOMEM`.
+pub(crate) fn read(cpu: u32) -> Result<Vec<Entry>, Errno> {
+    let there = (cpu < cpu::count()).then(|| cpu::get(cpu));
+    let ring = &there.ok_or(Errno::EINVAL)?.ring;
+    ring.try_read().map_err(|_| Errno::ENOMEM)
 }
 
 /// Sends bytes over the second line; false if there is none.

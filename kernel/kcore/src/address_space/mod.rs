@@ -45,6 +45,9 @@ pub enum FaultError {
     OutOfMemory,
 }
 
+/// The most pages that are unmapped under one lock, and remembered until all CPUs have forgotten them.
+const UNMAPPED_AT_ONCE: usize = 512;
+
 /// One address space.
 #[derive(Debug)]
 pub struct AddressSpace<F: PageFrame> {
@@ -177,21 +180,27 @@ impl<F: PageFrame> AddressSpace<F> {
     ///
     /// # Blocking
     /// Waits until every CPU that has the address space loaded has forgotten the pages; no lock is
-    /// held meanwhile, and the range stays taken.
+    /// held meanwhile, and the range stays taken. Many pages go some at a time, because whoever gives
+    /// memory back may have little of it to remember them.
     pub fn unmap(&self, start: u64) -> Result<(), RegionError> {
         let mut frames = Vec::new();
-        let range = {
-            let mut memory = self.memory.lock();
-            let range = memory.regions.begin_unmap(start)?;
-            memory.table.unmap(range, |frame| frames.push(frame));
-            range
-        };
-        if !frames.is_empty() {
-            self.flush();
+        let mut memory = self.memory.lock();
+        let mut rest = memory.regions.begin_unmap(start)?;
+        loop {
+            let table = &mut memory.table;
+            rest = table.unmap_some(rest, UNMAPPED_AT_ONCE, |frame| frames.push(frame));
+            drop(memory);
+            if !frames.is_empty() {
+                self.flush();
+            }
+            if rest.is_empty() {
+                self.memory.lock().regions.finish_unmap(start);
+                frames.into_iter().for_each(F::release);
+                return Ok(());
+            }
+            frames.drain(..).for_each(F::release);
+            memory = self.memory.lock();
         }
-        self.memory.lock().regions.finish_unmap(range.start());
-        frames.into_iter().for_each(F::release);
-        Ok(())
     }
 
     /// A copy, with a number of its own, for a forked process: the same mappings, memory shared until one of the two writes.

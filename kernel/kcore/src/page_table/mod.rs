@@ -8,6 +8,7 @@
 //! the accessed and dirty bits at any time, so entries are atomics.
 
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use crate::{
     page_frame::{OutOfFrames, PageFrame, TABLE_LEN, Table},
@@ -151,12 +152,31 @@ impl<F: PageFrame> PageTable<F> {
     }
 
     /// Unmaps all pages of a range and hands each frame to `take`.
-    pub fn unmap(&mut self, range: UserRange, mut take: impl FnMut(F)) {
-        self.for_each_leaf(range, |_, entry| {
+    pub fn unmap(&mut self, range: UserRange, take: impl FnMut(F)) {
+        self.unmap_some(range, usize::MAX, take);
+    }
+
+    /// As [`unmap`](Self::unmap), at most `most` of them; returns what of the range is left, empty if
+    /// all of it was looked at.
+    pub fn unmap_some(
+        &mut self,
+        range: UserRange,
+        most: usize,
+        mut take: impl FnMut(F),
+    ) -> UserRange {
+        let mut left = most;
+        let end = self.for_each_leaf(range, |_, entry| {
             // ORDERING: AcqRel: before the shoot-down, which has its own fence.
             let old = entry.swap(0, Ordering::AcqRel);
             take(F::from_address(old & ADDRESS));
+            left -= 1;
+            if left == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
+        range.from(end)
     }
 
     /// Maps in `child` what is mapped here in a range, to the same frames. With `protect`, neither of
@@ -172,9 +192,6 @@ impl<F: PageFrame> PageTable<F> {
     ) -> Result<(), OutOfFrames> {
         let mut result = Ok(());
         self.for_each_leaf(range, |page, entry| {
-            if result.is_err() {
-                return;
-            }
             match child.entry_for(page, 0, USER) {
                 Ok(copy) => {
                     if protect {
@@ -186,8 +203,12 @@ impl<F: PageFrame> PageTable<F> {
                     let share = F::from_address(value & ADDRESS).share();
                     let flags = value & !ADDRESS;
                     copy.store(share.into_address() | flags, Ordering::Release);
+                    ControlFlow::Continue(())
                 }
-                Err(OutOfFrames) => result = Err(OutOfFrames),
+                Err(OutOfFrames) => {
+                    result = Err(OutOfFrames);
+                    ControlFlow::Break(())
+                }
             }
         });
         result
@@ -224,8 +245,13 @@ impl<F: PageFrame> PageTable<F> {
         old
     }
 
-    /// Calls `each` for every page of a range that is mapped.
-    fn for_each_leaf(&self, range: UserRange, mut each: impl FnMut(u64, &AtomicU64)) {
+    /// Calls `each` for every page of a range that is mapped, until it breaks; returns the address of the
+    /// page that comes next.
+    fn for_each_leaf(
+        &self,
+        range: UserRange,
+        mut each: impl FnMut(u64, &AtomicU64) -> ControlFlow<()>,
+    ) -> u64 {
         let mut page = range.start();
         while page < range.end() {
             match self.leaf_table(page) {
@@ -234,16 +260,19 @@ impl<F: PageFrame> PageTable<F> {
                     let pages = ((range.end() - page) / PAGE_SIZE) as usize;
                     let last = TABLE_LEN.min(first + pages);
                     for entry in &leaves[first..last] {
-                        if entry.load(Ordering::Acquire) & PRESENT != 0 {
-                            each(page, entry);
+                        let is_mapped = entry.load(Ordering::Acquire) & PRESENT != 0;
+                        let next = page + PAGE_SIZE;
+                        if is_mapped && each(page, entry).is_break() {
+                            return next;
                         }
-                        page += PAGE_SIZE;
+                        page = next;
                     }
                 }
                 // No table: nothing is mapped up to the end of what it would cover.
                 Err(covered) => page = (page | (covered - 1)) + 1,
             }
         }
+        page
     }
 
     /// The leaf entry of a page; if there is no table for it, how many bytes the missing one covers.

@@ -240,7 +240,13 @@ pub(super) const CASES: &[Case] = &[
         ..usual(
             "usertests hoard",
             "init=/usertests hoard",
-            &["hoard/a full heap is ENOMEM and empties again: ok", ENDED],
+            &[
+                "hoard/a full heap is ENOMEM and empties again: ok",
+                "hoard/much memory goes back when the heap is full: ok",
+                "hoard/who wants much of a heap that is nearly full is refused: ok",
+                "hoard/the last memory goes to one that all others wait for: ok",
+                ENDED,
+            ],
         )
     },
     Case {
