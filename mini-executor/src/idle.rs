@@ -46,7 +46,7 @@ use exec_core::sync::{
     UnsafeCell,
     atomic::{
         AtomicU64, AtomicUsize,
-        Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+        Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
         fence,
     },
     seeded,
@@ -299,7 +299,7 @@ impl Idle {
         let before = word.fetch_and(!bit, AcqRel);
         // ORDERING: Release pairs with `is_quiet`: whoever sees this sees the bit clear, and whoever
         // sees what the worker does from now on, sees this.
-        self.searching.stirs.fetch_add(1, AcqRel);
+        self.searching.stirs.fetch_add(1, Release);
         if before & bit != 0 {
             Awake::Alone
         } else {
