@@ -75,11 +75,7 @@ fn cpus_parser() -> clap::builder::RangedI64ValueParser<u32> {
 pub(crate) fn verb(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Build { debug } => {
-            let images = build(if *debug {
-                Profile::Debug
-            } else {
-                Profile::Release
-            })?;
+            let images = build(Profile::debug(*debug))?;
             println!("{}", images.kernel.display());
             for (_, path) in &images.programs {
                 println!("{}", path.display());
@@ -134,6 +130,10 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
+    fn debug(wanted: bool) -> Self {
+        if wanted { Self::Debug } else { Self::Release }
+    }
+
     /// What cargo calls it.
     fn name(self) -> &'static str {
         match self {

@@ -129,11 +129,7 @@ fn run(args: &Args) -> anyhow::Result<RunEnd> {
         },
         (false, false) => Engine::Translated,
     };
-    let images = build(if args.debug {
-        Profile::Debug
-    } else {
-        Profile::Release
-    })?;
+    let images = build(Profile::debug(args.debug))?;
     let mut entries = match &args.root {
         Some(dir) if dir.is_dir() => initrd::tree(dir)?,
         Some(dir) => bail!("--root {}: there is no such folder", dir.display()),
