@@ -191,9 +191,15 @@ pub(super) const CASES: &[Case] = &[
             "signals/a signal for one thread: ok",
             "signals/a child inherits handlers, a mask, nothing pending: ok",
             "signals/a storm of signals: ok",
-            "signals/a process that makes threads stops whole: ok",
-            "signals/a process can be killed while it is made: ok",
-            "signals/a signal goes to a thread that does not block it: ok",
+        ],
+    ),
+    usual(
+        "usertests missed",
+        "init=/usertests missed",
+        &[
+            "missed/a process that makes threads stops whole: ok",
+            "missed/a process can be killed while it is made: ok",
+            "missed/a signal goes to a thread that does not block it: ok",
         ],
     ),
     usual(

@@ -14,6 +14,7 @@ mod hoard;
 mod joins;
 mod limits;
 mod mappings;
+mod missed;
 mod numbers;
 mod objects;
 mod pipes;
@@ -48,6 +49,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("statistics", statistics::CASES),
     ("processes", processes::CASES),
     ("signals", signals::CASES),
+    ("missed", missed::CASES),
     ("programs", programs::CASES),
     ("limits", limits::CASES),
     ("hoard", hoard::CASES),
